@@ -1,0 +1,42 @@
+/*
+ * What a domain may ask of core: VMMCALL with RAX = BH_CALL | number, arguments in RDI,
+ * RSI, RDX; the result comes back in RAX, further values in RDI, RSI, RDX. All other
+ * registers are unchanged. The numbers 1-12 that KVM guests use never carry the prefix.
+ */
+#ifndef BULKHEAD_ABI_H
+#define BULKHEAD_ABI_H
+
+#include <stdint.h>
+
+#define BH_CALL           0x42480000u /* "BH" */
+#define BH_CALL_MASK      0xffff0000u
+#define BH_ABI_VERSION    1u
+#define BH_START_MAGIC    0x42484453u /* "BHDS": EAX at entry of a BH_BOOT_FLAT domain */
+#define BH_LOG_MAX        160u        /* bytes of one log line */
+
+#define BH_CPUID_BASE      0x40000000u /* hypervisor leaves */
+#define BH_CPUID_SIGNATURE "BulkheadBulk" /* EBX, ECX, EDX of the first leaf */
+
+enum bh_call {
+    BH_CALL_VERSION = 0, /* -> RAX = BH_ABI_VERSION */
+    BH_CALL_CHANNEL = 1, /* RDI = n: the n-th channel that this domain is an end of
+                            -> RAX = BH_OK, RDI = GPA, RSI = size, RDX = BH_CHANNEL_* */
+    BH_CALL_RING = 2,    /* RDI = n: ring the doorbell of the n-th channel's other end */
+    BH_CALL_WAIT = 3,    /* sleep until a doorbell rings -> RAX = BH_OK, RDI = bit n set:
+                            the n-th channel has rung since the last call. Domains with
+                            virtual interrupts only: a direct one halts by HLT. */
+    BH_CALL_LOG = 4,     /* RDI = GPA, RSI = length 1..BH_LOG_MAX: print one line */
+    BH_CALL_STOP = 5,    /* this domain ends; does not return */
+    BH_CALLS
+};
+
+/* Results, in RAX, as signed 64-bit values. */
+enum bh_result {
+    BH_OK = 0,
+    BH_E_CALL = -1,    /* unknown number */
+    BH_E_DENIED = -2,  /* the policy doesn't grant it */
+    BH_E_ARG = -3,     /* an index or a length out of range */
+    BH_E_ADDRESS = -4, /* memory that isn't all the caller's own RAM */
+};
+
+#endif
