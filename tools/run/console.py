@@ -1,0 +1,81 @@
+"""A serial console of a running machine: wait for lines on it, type into it."""
+import codecs
+import re
+
+# What firmware and GRUB paint their screens with; complete, and cut off at the end.
+ESCAPE = re.compile(r"\x1b(?:\[[0-9;?=]*[A-Za-z]|[()][A-Z0-9]|[=>78])")
+ESCAPE_BEGUN = re.compile(r"\x1b(?:\[[0-9;?=]*|[()])?\Z")
+DOLLAR = re.compile(r"(?<!\\)\$")
+TAIL_LINES = 40
+
+
+class MachineError(Exception):
+    """The machine did not do what was waited for. The text ends with its consoles' tails."""
+
+
+class Console:
+    """One console. `text` is all that was read so far, without CR and escape sequences.
+
+    `wait_for_output(deadline)` of the owner reads what has come on all consoles,
+    and raises MachineError where nothing can come any more.
+    """
+
+    def __init__(self, name, connection, owner):
+        self.name = name
+        self.connection = connection
+        self.owner = owner
+        self.text = ""
+        self.expected_up_to = 0  # what lies before was matched by expect()
+        self.is_open = True
+        self.listeners = []  # called with each chunk of bytes as it comes
+        self.decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self.held_back = ""
+
+    def receive(self):
+        """Take what has come; called when the connection is readable."""
+        try:
+            data = self.connection.recv(65536)
+        except ConnectionResetError:
+            data = b""
+        if not data:
+            self.is_open = False
+            return
+        for listener in self.listeners:
+            listener(data)
+        text = self.held_back + self.decoder.decode(data).replace("\r", "")
+        text = ESCAPE.sub("", text)
+        begun = ESCAPE_BEGUN.search(text)
+        cut = begun.start() if begun else len(text)
+        self.text += text[:cut]
+        self.held_back = text[cut:]
+
+    def expect(self, pattern, timeout=30, unless=None):
+        """Wait until the regular expression matches behind the last match; returns the match.
+
+        ^ and $ match at lines' ends, and $ waits until the line's end has come: end the
+        expression with it where the line's rest matters.
+        Raises MachineError after `timeout` seconds, when the machine ends, or
+        at once when the expression `unless` matches.
+        """
+        wanted = re.compile(DOLLAR.sub(r"(?=\\n)", pattern), re.MULTILINE)
+        unwanted = re.compile(unless, re.MULTILINE) if unless else None
+        deadline = self.owner.deadline(timeout)
+        while True:
+            found = wanted.search(self.text, self.expected_up_to)
+            if found:
+                self.expected_up_to = found.end()
+                return found
+            wrong = unwanted and unwanted.search(self.text, self.expected_up_to)
+            if wrong:
+                raise MachineError(self.owner.report(
+                    f"{self.name} console: got {wrong[0]!r} while waiting for {pattern!r}"))
+            self.owner.wait_for_output(
+                deadline, f"{self.name} console: {pattern!r} did not come within {timeout} s")
+
+    def send(self, text):
+        self.connection.sendall(text.encode())
+
+    def tail(self):
+        """The last lines, for a failure's report."""
+        lines = (self.text + self.held_back).splitlines()[-TAIL_LINES:]
+        return "\n".join(f"  {self.name}| {line}" for line in lines) or f"  {self.name}| (nothing)"

@@ -1,0 +1,295 @@
+"""Run a QEMU machine and talk to its consoles.
+
+    with Machine(Config(boot=Kernel(core, modules))) as machine:
+        machine.core.expect(r"^bulkhead: .*ready", timeout=30)
+        machine.work.send("ls\n")
+
+COM1 is the core's console, COM2 the one of the domain that is granted it.
+Nothing here sleeps or polls: every wait is a select on the consoles, whose
+connections close when QEMU ends. The machine ends with the `with` block, at its time limit, and with
+the process that started it, however that one ends.
+"""
+import ctypes
+import dataclasses
+import json
+import os
+import pathlib
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+
+from console import Console, MachineError
+
+OVMF_CODE = "/usr/share/OVMF/OVMF_CODE_4M.fd"
+OVMF_VARS = "/usr/share/OVMF/OVMF_VARS_4M.fd"
+PR_SET_PDEATHSIG = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Module:
+    """A file that the loader hands over, found by `name=NAME` in its string."""
+
+    name: str
+    path: pathlib.Path
+
+
+@dataclasses.dataclass(frozen=True)
+class Kernel:
+    """Boot by QEMU's own loader: Multiboot 1 with modules, or a Linux kernel."""
+
+    kernel: pathlib.Path
+    modules: tuple = ()
+    initrd: pathlib.Path = None  # for Linux, which takes no modules
+    append: str = ""
+
+    def arguments(self, directory):
+        arguments = ["-kernel", str(self.kernel)]
+        # QEMU splits -initrd at commas; a doubled comma stands for one.
+        strings = [f"{module.path} name={module.name}".replace(",", ",,")
+                   for module in self.modules]
+        if self.initrd:
+            strings.append(str(self.initrd))
+        if strings:
+            arguments += ["-initrd", ",".join(strings)]
+        if self.append:
+            arguments += ["-append", self.append]
+        return arguments
+
+
+@dataclasses.dataclass(frozen=True)
+class Disk:
+    """Boot from a disk image by the machine's firmware: OVMF (UEFI) or SeaBIOS."""
+
+    image: pathlib.Path
+    uefi: bool = True
+
+    def arguments(self, directory):
+        arguments = []
+        if self.uefi:
+            variables = pathlib.Path(directory, "ovmf-variables.fd")
+            shutil.copyfile(OVMF_VARS, variables)
+            arguments += ["-drive", f"if=pflash,format=raw,readonly=on,file={OVMF_CODE}",
+                          "-drive", f"if=pflash,format=raw,file={comma(variables)}"]
+        # snapshot=on: the image stays as it was built
+        return arguments + [
+            "-drive", f"if=none,id=disk,format=raw,snapshot=on,file={comma(self.image)}",
+            "-device", "ide-hd,drive=disk,bus=ide.0,bootindex=0"]
+
+
+@dataclasses.dataclass
+class Config:
+    boot: object  # Kernel or Disk
+    memory_mib: int = 1024
+    cpus: int = 2
+    cpu: str = "EPYC,+svm"
+    iommu: bool = True
+    network: bool = True  # virtio-net at 00:03.0 behind QEMU's user networking
+    edu: bool = False  # QEMU's DMA test device at 00:04.0
+    screen: bool = False  # VGA at 00:02.0, for the framebuffer console
+    tpm: bool = False  # a TPM 2.0 (swtpm) at FED40000h
+    extra: tuple = ()  # further arguments for QEMU
+    time_limit: float = 120  # seconds for the whole machine; None: no limit
+    directory: pathlib.Path = None  # for the run's files; None: a temporary one
+
+
+def comma(path):
+    """A path inside a QEMU option, where a comma would end it."""
+    return str(path).replace(",", ",,")
+
+
+def command_line(config, directory, core, work, monitor, tpm):
+    """QEMU's arguments; core, work, monitor, tpm: descriptors of connected sockets."""
+    arguments = [
+        "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
+        # Never KVM: guests that run their own guests hang on some hosts' nested KVM.
+        "-machine", "q35", "-accel", "tcg", "-cpu", config.cpu,
+        "-smp", str(config.cpus), "-m", str(config.memory_mib),
+        "-chardev", f"socket,id=core,fd={core}", "-serial", "chardev:core",
+        "-chardev", f"socket,id=work,fd={work}", "-serial", "chardev:work",
+        "-chardev", f"socket,id=monitor,fd={monitor}", "-mon", "chardev=monitor,mode=control"]
+    if config.iommu:  # first, so that it always lies at 00:01.0
+        arguments += ["-device", "amd-iommu,intremap=on"]
+    if config.screen:
+        arguments += ["-device", "VGA,addr=02.0"]
+    if config.network:
+        arguments += ["-netdev", "user,id=net", "-device",
+                      "virtio-net-pci,netdev=net,addr=03.0,disable-legacy=on,"
+                      "iommu_platform=on,romfile="]
+    if config.edu:
+        arguments += ["-device", "edu,addr=04.0,dma_mask=0xffffffffffffffff"]
+    if tpm is not None:
+        arguments += ["-chardev", f"socket,id=tpm,fd={tpm}", "-tpmdev", "emulator,id=tpm,chardev=tpm",
+                      "-device", "tpm-tis,tpmdev=tpm"]
+    return arguments + config.boot.arguments(directory) + list(config.extra)
+
+
+def die_with_parent():
+    """For preexec_fn: have the kernel kill the child when its parent ends, however it ends."""
+    parent = os.getpid()
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def in_child():
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it ended before the line above
+            os._exit(1)
+
+    return in_child
+
+
+class Machine:
+    def __init__(self, config):
+        self.config = config
+        self.processes = []
+        self.sockets = []
+        self.logs = []  # what QEMU and swtpm say
+        self.watchdog = None
+
+    def __enter__(self):
+        self.own_directory = None
+        if self.config.directory:
+            self.directory = pathlib.Path(self.config.directory)
+        else:
+            self.own_directory = tempfile.TemporaryDirectory(prefix="bulkhead-machine-")
+            self.directory = pathlib.Path(self.own_directory.name)
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def socket_pair(self):
+        ours, theirs = socket.socketpair()
+        self.sockets += [ours, theirs]
+        return ours, theirs
+
+    def start(self):
+        tpm = self.start_tpm() if self.config.tpm else None
+        pairs = [self.socket_pair() for _ in range(3)]
+        descriptors = [theirs.fileno() for _, theirs in pairs]
+        self.core = Console("core", pairs[0][0], self)
+        self.work = Console("work", pairs[1][0], self)
+        self.consoles = [self.core, self.work]
+        self.monitor = pairs[2][0].makefile("rwb", buffering=0)
+        arguments = command_line(self.config, self.directory, *descriptors, tpm)
+        self.started = time.monotonic()
+        self.qemu = self.spawn(arguments, descriptors + ([] if tpm is None else [tpm]))
+        for _, theirs in pairs:
+            theirs.close()  # so that QEMU's end closes the connection
+        if self.config.time_limit:
+            self.watchdog = threading.Timer(self.config.time_limit, self.qemu.kill)
+            self.watchdog.daemon = True
+            self.watchdog.start()
+
+    def spawn(self, arguments, descriptors):
+        log = open(self.directory / f"{arguments[0]}.log", "w+", errors="replace")
+        self.logs.append(log)
+        process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                   pass_fds=descriptors, preexec_fn=die_with_parent())
+        self.processes.append(process)
+        return process
+
+    def start_tpm(self):
+        """Start swtpm with a fresh state; returns the descriptor through which QEMU drives it."""
+        state = self.directory / "tpm"
+        shutil.rmtree(state, ignore_errors=True)
+        state.mkdir()
+        ours, theirs = self.socket_pair()
+        self.spawn(["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={state}",
+                    "--ctrl", f"type=unixio,clientfd={theirs.fileno()}",
+                    "--terminate"], [theirs.fileno()])
+        theirs.close()
+        return ours.fileno()
+
+    def stop(self):
+        if self.watchdog:
+            self.watchdog.cancel()
+        for process in reversed(self.processes):
+            process.kill()
+            process.wait()
+        for opened in self.sockets + self.logs:
+            opened.close()
+        if self.own_directory:
+            self.own_directory.cleanup()
+
+    # Waiting
+
+    def deadline(self, timeout):
+        """When a wait of `timeout` seconds that begins now is over."""
+        return time.monotonic() + timeout
+
+    def is_running(self):
+        return self.qemu.poll() is None
+
+    def wait_for_output(self, deadline, complaint):
+        """Read what comes next on any console. Raises with the complaint at the
+        deadline, and when QEMU has ended and all that it wrote was read."""
+        streams = [c.connection for c in self.consoles if c.is_open]
+        if not streams:
+            raise MachineError(self.report(f"{complaint}: {self.how_it_ended()}"))
+        ready = select.select(streams, [], [], max(deadline - time.monotonic(), 0))[0]
+        if not ready:
+            raise MachineError(self.report(complaint))
+        for console in self.consoles:
+            if console.connection in ready:
+                console.receive()
+
+    def wait_for_exit(self, timeout=30):
+        """Wait until QEMU has ended (the guest reset or powered off); returns its exit status."""
+        deadline = self.deadline(timeout)
+        while any(console.is_open for console in self.consoles):
+            self.wait_for_output(deadline, f"the machine did not end within {timeout} s")
+        return self.qemu.wait()
+
+    def how_it_ended(self):
+        status = self.qemu.wait()
+        limit = self.config.time_limit
+        if limit and time.monotonic() - self.started >= limit:
+            return f"killed at the machine's time limit of {limit} s"
+        return f"QEMU ended with status {status}"
+
+    def report(self, complaint):
+        """The complaint with what QEMU and swtpm said and the consoles' tails."""
+        said = []
+        for log in self.logs:
+            log.seek(0)
+            said += [f"  {pathlib.Path(log.name).stem}| {line.rstrip()}" for line in log
+                     if "TCG doesn't support requested feature" not in line][-10:]
+        return "\n".join([complaint, *said, *(console.tail() for console in self.consoles)])
+
+    # QEMU's monitor
+
+    def qmp(self, command, **arguments):
+        """Run a QMP command; returns what it returns."""
+        if not hasattr(self, "monitor_is_ready"):
+            self.monitor_is_ready = True
+            self.qmp("qmp_capabilities")
+        request = {"execute": command, "arguments": arguments}
+        self.monitor.write(json.dumps(request).encode() + b"\n")
+        while True:
+            line = self.monitor.readline()
+            if not line:
+                raise MachineError(self.report(f"{command}: {self.how_it_ended()}"))
+            reply = json.loads(line)
+            if "error" in reply:
+                raise MachineError(f"{command}: {reply['error']['desc']}")
+            if "return" in reply:
+                return reply["return"]
+
+    def read_memory(self, address, length):
+        """Bytes of the machine's physical memory, as CPU 0 outside any guest would see them."""
+        path = self.directory / "memory"
+        self.qmp("pmemsave", val=address, size=length, filename=str(path))
+        return path.read_bytes()
+
+    def screenshot(self, path):
+        """Write what the screen shows to `path` as PNG."""
+        self.qmp("screendump", filename=str(path), format="png")
