@@ -12,7 +12,7 @@ SHELL := /bin/bash
 
 CC := gcc
 WARNINGS := -Wall -Wextra -Werror -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
-HOST_CFLAGS := -std=c11 -O2 -g $(WARNINGS) -Iinclude -D_GNU_SOURCE
+HOST_CFLAGS := -std=c11 -O2 -g $(WARNINGS) -I. -Iinclude -D_GNU_SOURCE
 
 .PHONY: all run test unit setup clean help
 help: ## list what can be made

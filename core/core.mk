@@ -1,2 +1,44 @@
+# Core: one freestanding ELF64 image. Every .c and .S file below core/ and every .c file in lib/
+# belongs to it; a directory needs no rule of its own.
+
+CORE_ELF := $(BUILD)/core/bulkhead.elf
+CORE_SRC := $(wildcard core/*/*.c) $(wildcard core/*/*.S) $(wildcard lib/*.c)
+CORE_OBJ := $(CORE_SRC:%=$(BUILD)/core/obj/%.o)
+CORE_SCRIPT := $(BUILD)/core/core.ld
+
+# Includes are written from the root of the tree ("core/platform/platform.h", "lib/format.h") or
+# from include/ ("hw/x86.h"). No SSE in core's own code: the registers belong to the guest.
+CORE_INCLUDES := -I. -Iinclude
+CORE_CFLAGS := -std=c11 -O2 -g $(WARNINGS) $(CORE_INCLUDES) -ffreestanding -fno-pic -fno-pie \
+	-mcmodel=small -mno-red-zone -mgeneral-regs-only -fno-stack-protector -fcf-protection=none \
+	-fno-asynchronous-unwind-tables -fno-common -ffunction-sections -fdata-sections \
+	-ffile-prefix-map=$(CURDIR)=.
+CORE_LDFLAGS := -nostdlib -static -no-pie -Wl,--gc-sections -Wl,--fatal-warnings \
+	-Wl,--orphan-handling=error -Wl,-z,noexecstack -Wl,-z,max-page-size=0x1000 \
+	-Wl,--build-id=none
+# Archives that core is linked with, after its own objects.
+CORE_LIBS :=
+
 .PHONY: core
-core:
+core: $(CORE_ELF) ## build the hypervisor
+
+$(BUILD)/core/obj/%.c.o: %.c
+	@mkdir -p $(@D)
+	@echo "CC $<"
+	@$(CC) $(CORE_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/core/obj/%.S.o: %.S
+	@mkdir -p $(@D)
+	@echo "AS $<"
+	@$(CC) $(CORE_INCLUDES) -MMD -MP -c -o $@ $<
+
+$(CORE_SCRIPT): core/boot/core.ld.in include/bulkhead/layout.h
+	@mkdir -p $(@D)
+	@$(CC) -E -P -x assembler-with-cpp $(CORE_INCLUDES) -o $@ $<
+
+$(CORE_ELF): $(CORE_OBJ) $(CORE_SCRIPT) core/boot/check_elf.py
+	@echo "LD $@"
+	@$(CC) $(CORE_LDFLAGS) -T $(CORE_SCRIPT) -o $@ $(CORE_OBJ) $(CORE_LIBS)
+	@core/boot/check_elf.py $@
+
+-include $(CORE_OBJ:.o=.d)

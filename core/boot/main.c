@@ -1,0 +1,93 @@
+/*
+ * Core's way from the loader to the domains: a list of phases, each of which either succeeds or
+ * stops the machine with a line that says why.
+ */
+#include "bulkhead/layout.h"
+#include "bulkhead/version.h"
+#include "core/boot/loader.h"
+#include "core/platform/platform.h"
+#include "hw/multiboot1.h"
+#include "hw/multiboot2.h"
+
+extern const char core_end[];
+
+noreturn void core_main(uint32_t magic, uint32_t address);
+
+static struct boot_info boot_info;
+
+static const void *read_physical(uint64_t address, uint64_t length)
+{
+    return paging_is_outside_core(address, length) ? at_physical(address) : NULL;
+}
+
+static enum boot_error read_loader(uint32_t magic, uint32_t address, struct boot_info *info)
+{
+    switch (magic) {
+    case MB1_LOADED_MAGIC:
+        return multiboot1_read(read_physical, address, info);
+    case MB2_LOADED_MAGIC:
+        return multiboot2_read(read_physical, address, info);
+    default:
+        return BOOT_LOADER_UNKNOWN;
+    }
+}
+
+static void take_boot_info(uint32_t magic, uint32_t address, struct boot_info *info)
+{
+    enum boot_error error = read_loader(magic, address, info);
+
+    if (!error)
+        error = loader_check_modules(info, CORE_BASE, (uint64_t)core_end);
+    if (error)
+        fatal("%s: loader magic %x, information at %x, module %u of %u. %s",
+              boot_error_cause(error), magic, address, info->module_count, BOOT_MODULES,
+              boot_error_remedy(error));
+}
+
+static void print_boot_info(const struct boot_info *info)
+{
+    uint64_t usable = 0;
+
+    for (uint32_t i = 0; i < info->region_count; i++)
+        if (info->regions[i].type == MEMORY_USABLE)
+            usable += info->regions[i].end - info->regions[i].start;
+    print("loader: %s, %s%s", info->loader_name,
+          info->loader == BOOT_MULTIBOOT2 ? "Multiboot2" : "Multiboot 1",
+          info->efi.system_table ? " on UEFI" : "");
+    print("memory: %lu KiB usable in %u regions, ends at %lx below 4 GiB", usable / 1024,
+          info->region_count, boot_memory_end(info));
+    for (uint32_t i = 0; i < info->module_count; i++)
+        print("module: %s at %lx-%lx",
+              info->modules[i].name[0] ? info->modules[i].name : "(no name)",
+              info->modules[i].start, info->modules[i].end);
+}
+
+static const struct boot_module *require_module(const struct boot_info *info, const char *name)
+{
+    const struct boot_module *module = NULL;
+    enum boot_error error = boot_find_module(info, name, &module);
+
+    if (error)
+        fatal("%s: name=%s. %s", boot_error_cause(error), name, boot_error_remedy(error));
+    return module;
+}
+
+noreturn void core_main(uint32_t magic, uint32_t address)
+{
+    console_init();
+    idt_init();
+    cpu_setup(0);
+    paging_init();
+    print("core %s at %x-%lx", BULKHEAD_VERSION, CORE_BASE, (uint64_t)core_end);
+
+    take_boot_info(magic, address, &boot_info);
+    paging_set_uncached_from(boot_memory_end(&boot_info));
+    print_boot_info(&boot_info);
+
+    const struct boot_module *policy = require_module(&boot_info, "policy");
+
+    require_module(&boot_info, "signature");
+    fatal("no policy engine: the policy at %lx can't be verified by this core, so nothing may run. "
+          "Use a core that was built with core/policy",
+          policy->start);
+}

@@ -1,0 +1,11 @@
+/* What core/platform offers to the layers above it. */
+#ifndef CORE_PLATFORM_PLATFORM_H
+#define CORE_PLATFORM_PLATFORM_H
+
+#include "core/platform/console.h"
+#include "core/platform/cpu.h"
+#include "core/platform/instructions.h"
+#include "core/platform/paging.h"
+#include "core/platform/spinlock.h"
+
+#endif

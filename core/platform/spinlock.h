@@ -1,0 +1,35 @@
+/*
+ * Spinlocks between CPUs. Core runs with interrupts off, so a lock needs no more than this; an NMI
+ * handler takes none.
+ *
+ * Locks and their order (a lock is taken only while holding ones that stand above it):
+ *   console (console.c): the output devices; a leaf
+ */
+#ifndef CORE_PLATFORM_SPINLOCK_H
+#define CORE_PLATFORM_SPINLOCK_H
+
+#include <stdbool.h>
+
+#include "core/platform/instructions.h"
+
+struct spinlock {
+    bool held;
+};
+
+static inline bool spinlock_try(struct spinlock *lock)
+{
+    return !__atomic_exchange_n(&lock->held, true, __ATOMIC_ACQUIRE);
+}
+
+static inline void spinlock_take(struct spinlock *lock)
+{
+    while (!spinlock_try(lock))
+        pause();
+}
+
+static inline void spinlock_release(struct spinlock *lock)
+{
+    __atomic_store_n(&lock->held, false, __ATOMIC_RELEASE);
+}
+
+#endif

@@ -1,0 +1,12 @@
+/*
+ * Where core lies in physical memory, for core's linker script, core and policyc.
+ * Core is linked, loaded and run at one address: virtual equals physical, always.
+ */
+#ifndef BULKHEAD_LAYOUT_H
+#define BULKHEAD_LAYOUT_H
+
+#define CORE_BASE 0x11000000
+#define CORE_SIZE 0x00400000
+#define CORE_END  (CORE_BASE + CORE_SIZE)
+
+#endif
