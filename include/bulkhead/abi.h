@@ -6,16 +6,17 @@
 #ifndef BULKHEAD_ABI_H
 #define BULKHEAD_ABI_H
 
-#include <stdint.h>
-
 #define BH_CALL           0x42480000u /* "BH" */
 #define BH_CALL_MASK      0xffff0000u
 #define BH_ABI_VERSION    1u
-#define BH_START_MAGIC    0x42484453u /* "BHDS": EAX at entry of a BH_BOOT_FLAT domain */
+#define BH_START_MAGIC    0x42484453  /* "BHDS": EAX at entry of a BH_BOOT_FLAT domain */
 #define BH_LOG_MAX        160u        /* bytes of one log line */
 
 #define BH_CPUID_BASE      0x40000000u /* hypervisor leaves */
 #define BH_CPUID_SIGNATURE "BulkheadBulk" /* EBX, ECX, EDX of the first leaf */
+
+#ifndef __ASSEMBLER__
+#include <stdint.h>
 
 enum bh_call {
     BH_CALL_VERSION = 0, /* -> RAX = BH_ABI_VERSION */
@@ -38,5 +39,6 @@ enum bh_result {
     BH_E_ARG = -3,     /* an index or a length out of range */
     BH_E_ADDRESS = -4, /* memory that isn't all the caller's own RAM */
 };
+#endif
 
 #endif
