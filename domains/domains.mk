@@ -1,2 +1,55 @@
+# Domains: what runs inside the partitions.
+#   build/domains/vault.bin      the trusted signing service, bare-metal
+#   build/domains/work/bin/      static Linux programs for work's initramfs
+
+DOMAINS := $(BUILD)/domains
+DOMAINS_O := $(DOMAINS)/obj
+
+# Bare-metal programs: libsodium and the compiler may use SSE, exception entry must not.
+FLAT_CFLAGS := -std=c11 -O2 -g $(WARNINGS) -I. -Iinclude -ffreestanding -fno-pic -fno-pie \
+	-mno-red-zone -fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables
+FLAT_LIB := $(addprefix $(DOMAINS_O)/, \
+	domains/lib/start.o domains/lib/exceptions.o domains/lib/flat.o domains/lib/confine.o \
+	lib/format.o lib/memory.o)
+FLAT_SODIUM := $(addprefix $(DOMAINS_O)/, domains/lib/sodium.o domains/lib/random.o)
+SODIUM_A := $(shell $(CC) -print-file-name=libsodium.a)
+
+$(FLAT_LIB) $(FLAT_SODIUM): FLAT_EXTRA := -mgeneral-regs-only
+
+$(DOMAINS_O)/%.o: %.c
+	@mkdir -p $(@D)
+	@$(CC) $(FLAT_CFLAGS) $(FLAT_EXTRA) -MMD -MP -c -o $@ $<
+$(DOMAINS_O)/%.o: %.S
+	@mkdir -p $(@D)
+	@$(CC) $(FLAT_CFLAGS) -MMD -MP -c -o $@ $<
+
+# $(call flat,NAME,OBJECTS,LIBRARIES): NAME.elf for a debugger, NAME.bin for the domain
+define flat
+$(DOMAINS)/$(1).elf: domains/lib/flat.ld $(2)
+	@echo "  DOMAIN  $(1)"
+	@$(CC) -nostdlib -static -no-pie -Wl,-T,$$< -Wl,--build-id=none -Wl,-z,noexecstack \
+		-Wl,--gc-sections -o $$@ $$(filter %.o,$$^) $(3)
+$(DOMAINS)/$(1).bin: $(DOMAINS)/$(1).elf
+	@objcopy -O binary $$< $$@
+-include $(patsubst %.o,%.d,$(2))
+domains: $(DOMAINS)/$(1).bin
+endef
+
+# The stack protector guards the one program whose memory must not be overrun.
+VAULT_O := $(addprefix $(DOMAINS_O)/domains/vault/, main.o service.o)
+$(VAULT_O): FLAT_EXTRA := -fstack-protector-strong
+$(eval $(call flat,vault,$(FLAT_LIB) $(FLAT_SODIUM) $(VAULT_O),$(SODIUM_A)))
+
+# For tests: a program that tries out domains/lib, and flat domains that start without core.
+RUNTIME_O := $(DOMAINS_O)/tests/domains/runtime.o
+$(RUNTIME_O): FLAT_EXTRA := -mgeneral-regs-only
+$(eval $(call flat,runtime,$(FLAT_LIB) $(DOMAINS_O)/domains/lib/random.o $(RUNTIME_O)))
+$(DOMAINS)/%-bare.elf: tests/domains/bare.S $(DOMAINS)/%.bin
+	@$(CC) -m32 -nostdlib -static -no-pie -Iinclude -DFLAT='"$(DOMAINS)/$*.bin"' \
+		-Wl,-Ttext=0x4001000,--section-start=.multiboot=0x4000000,--build-id=none -o $@ $<
+domains: $(DOMAINS)/runtime-bare.elf
+
 .PHONY: domains
 domains:
+
+-include domains/work/work.mk

@@ -1,0 +1,6 @@
+unit/domains/test_random := domains/lib/random.c
+unit-flags/domains/test_random := -I.
+
+unit/domains/test_vault := domains/vault/service.c domains/lib/random.c lib/format.c
+unit-flags/domains/test_vault := -I.
+unit-libs/domains/test_vault := -lsodium -pthread
