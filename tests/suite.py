@@ -241,7 +241,8 @@ def function_result(job, status, output, report, seconds):
 def run_one_function(path, name, case=None):
     """In the child: call the test, write {result, detail} to the report's pipe."""
     module = load(pathlib.Path(path))
-    import testing  # on the path since load()
+    import console  # on the path since load()
+    import testing
 
     function = getattr(module, name)
     arguments = function.cases[case] if case is not None else ()
@@ -250,7 +251,7 @@ def run_one_function(path, name, case=None):
         function(*arguments)
     except testing.Skip as reason:
         result, detail = "skipped", str(reason)
-    except testing.Failure as failure:
+    except (testing.Failure, console.MachineError) as failure:
         frames = traceback.extract_tb(failure.__traceback__)
         place = next(f for f in reversed(frames) if f.filename == path)
         result = "failed"
