@@ -40,6 +40,27 @@ VAULT_O := $(addprefix $(DOMAINS_O)/domains/vault/, main.o service.o)
 $(VAULT_O): FLAT_EXTRA := -fstack-protector-strong
 $(eval $(call flat,vault,$(FLAT_LIB) $(FLAT_SODIUM) $(VAULT_O),$(SODIUM_A)))
 
+# Static Linux programs for work.
+WORK_CFLAGS := $(HOST_CFLAGS) -I. -fno-pie -fstack-protector-strong
+WORK_O := $(DOMAINS)/work/obj
+
+# $(call work,NAME,SOURCES,LIBRARIES)
+define work
+$(DOMAINS)/work/bin/$(1): $(patsubst %.c,$(WORK_O)/%.o,$(2))
+	@echo "  WORK    $(1)"
+	@mkdir -p $$(@D)
+	@$(CC) -static -no-pie -s -o $$@ $$^ $(3)
+-include $(patsubst %.c,$(WORK_O)/%.d,$(2))
+domains: $(DOMAINS)/work/bin/$(1)
+endef
+
+$(WORK_O)/%.o: %.c
+	@mkdir -p $(@D)
+	@$(CC) $(WORK_CFLAGS) -MMD -MP -c -o $@ $<
+
+WORK_CLIENT := domains/work/client.c
+$(eval $(call work,vault,domains/work/vault.c domains/work/minisig.c $(WORK_CLIENT),-lsodium))
+
 # For tests: a program that tries out domains/lib, and flat domains that start without core.
 RUNTIME_O := $(DOMAINS_O)/tests/domains/runtime.o
 $(RUNTIME_O): FLAT_EXTRA := -mgeneral-regs-only
