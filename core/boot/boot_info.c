@@ -92,9 +92,10 @@ uint64_t boot_memory_end(const struct boot_info *info)
     for (uint32_t i = 0; i < info->region_count; i++) {
         const struct boot_region *r = &info->regions[i];
         bool memory = r->type == MEMORY_USABLE || r->type == MEMORY_ACPI || r->type == MEMORY_NVS;
+        uint64_t end = r->end < FOUR_GIB ? r->end : FOUR_GIB;
 
-        if (memory && r->end <= FOUR_GIB && r->end > highest)
-            highest = r->end;
+        if (memory && r->start < FOUR_GIB && end > highest)
+            highest = end;
     }
     return highest;
 }

@@ -15,6 +15,7 @@
 #define BOOT_LOADER_NAME  48
 #define BOOT_EFI_MAP_SIZE 32768
 #define BOOT_RSDP_SIZE    36
+#define BOOT_FAULT        96
 
 /* Result of everything that reads the loader's data: include/tables/boot_errors.def. */
 enum boot_error {
@@ -50,8 +51,10 @@ struct boot_module {
     char name[BOOT_NAME]; /* value of name= in the module's string, or empty */
 };
 
-/* address 0: not booted by UEFI. data holds size bytes of EFI_MEMORY_DESCRIPTOR (UEFI 2.9, 7.2),
- * descriptor_size apart. */
+/*
+ * system_table 0: not booted by UEFI. map holds map_size bytes of EFI_MEMORY_DESCRIPTOR (UEFI 2.9,
+ * 7.2), descriptor_size apart.
+ */
 struct boot_efi {
     uint64_t system_table;
     uint32_t map_size;
@@ -87,6 +90,7 @@ struct boot_info {
     struct boot_screen screen;
     uint32_t rsdp_size; /* 0: none found yet; 20: ACPI 1.0; 36: ACPI 2.0 and newer */
     uint8_t rsdp[BOOT_RSDP_SIZE];
+    char fault[BOOT_FAULT]; /* after an error: what it is about */
 };
 
 /*
@@ -102,7 +106,7 @@ bool boot_is_usable(const struct boot_info *info, uint64_t start, uint64_t end);
 /* True if a module lies in [start, end). */
 bool boot_has_module(const struct boot_info *info, uint64_t start, uint64_t end);
 
-/* End of the highest memory below 4 GiB of whatever kind but plain reserved. */
+/* End of the highest memory below 4 GiB, usable or ACPI's: what lies above may be devices. */
 uint64_t boot_memory_end(const struct boot_info *info);
 
 #endif

@@ -1,8 +1,20 @@
 #include "core/boot/loader.h"
 
+#include "lib/format.h"
 #include "lib/memory.h"
 
 #define NAME_KEY "name="
+
+void loader_blame(struct boot_info *info, const char *fmt, ...)
+{
+    va_list arguments;
+
+    if (info->fault[0])
+        return;
+    va_start(arguments, fmt);
+    format_arguments(info->fault, sizeof(info->fault), fmt, arguments);
+    va_end(arguments);
+}
 
 enum boot_error loader_add_region(struct boot_info *info, uint64_t base, uint64_t length,
                                   uint32_t type)
@@ -85,7 +97,12 @@ enum boot_error loader_add_module(struct boot_info *info, uint64_t start, uint64
 
     module->start = start;
     module->end = end;
-    return read_name(module->name, string);
+
+    enum boot_error error = read_name(module->name, string);
+
+    if (error)
+        loader_blame(info, "module %u: \"%s\"", info->module_count, string);
+    return error;
 }
 
 static enum boot_error check_module(const struct boot_info *info, uint32_t index,
@@ -103,12 +120,16 @@ static enum boot_error check_module(const struct boot_info *info, uint32_t index
     return BOOT_OK;
 }
 
-enum boot_error loader_check_modules(const struct boot_info *info, uint64_t core_start,
-                                     uint64_t core_end)
+enum boot_error loader_check_modules(struct boot_info *info, uint64_t core_start, uint64_t core_end)
 {
-    enum boot_error error = BOOT_OK;
+    for (uint32_t i = 0; i < info->module_count; i++) {
+        const struct boot_module *m = &info->modules[i];
+        enum boot_error error = check_module(info, i, core_start, core_end);
 
-    for (uint32_t i = 0; i < info->module_count && !error; i++)
-        error = check_module(info, i, core_start, core_end);
-    return error;
+        if (error) {
+            loader_blame(info, "module %u (name=%s) at %lx-%lx", i + 1, m->name, m->start, m->end);
+            return error;
+        }
+    }
+    return BOOT_OK;
 }

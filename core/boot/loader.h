@@ -28,8 +28,13 @@ enum boot_error loader_add_module(struct boot_info *info, uint64_t start, uint64
  */
 enum boot_error loader_copy_string(char *to, size_t size, const char *from, size_t limit);
 
+/* Writes what an error is about to info->fault, unless something more exact stands there already.
+ */
+void loader_blame(struct boot_info *info, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
 /* Checks modules against the memory map, each other and [core_start, core_end). */
-enum boot_error loader_check_modules(const struct boot_info *info, uint64_t core_start,
+enum boot_error loader_check_modules(struct boot_info *info, uint64_t core_start,
                                      uint64_t core_end);
 
 #endif

@@ -36,12 +36,14 @@ static void take_boot_info(uint32_t magic, uint32_t address, struct boot_info *i
 {
     enum boot_error error = read_loader(magic, address, info);
 
+    if (!error && !boot_is_usable(info, CORE_BASE, CORE_END))
+        error = BOOT_CORE_NOT_RAM;
     if (!error)
         error = loader_check_modules(info, CORE_BASE, (uint64_t)core_end);
-    if (error)
-        fatal("%s: loader magic %x, information at %x, module %u of %u. %s",
-              boot_error_cause(error), magic, address, info->module_count, BOOT_MODULES,
-              boot_error_remedy(error));
+    if (!error)
+        return;
+    loader_blame(info, "loader magic %x, boot information at %x", magic, address);
+    fatal("%s: %s. %s", boot_error_cause(error), info->fault, boot_error_remedy(error));
 }
 
 static void print_boot_info(const struct boot_info *info)

@@ -1,9 +1,20 @@
 #include "hw/multiboot1.h"
 
 #include "core/boot/loader.h"
+#include "lib/memory.h"
 
 /* Longest string of the loader that is looked at. */
 #define STRING_LIMIT 4096
+
+/* Copies a structure, which may lie anywhere, so that it is read once and aligned. */
+static bool copy_from(loader_reader *read, uint64_t address, void *to, size_t size)
+{
+    const void *from = read(address, size);
+
+    if (from)
+        memcpy(to, from, size);
+    return from;
+}
 
 /* A string at a foreign address, whose length is known only when its end is found. */
 static enum boot_error read_string(loader_reader *read, uint64_t address, char *to, size_t size)
@@ -43,65 +54,64 @@ static enum boot_error read_map(loader_reader *read, uint64_t address, uint64_t 
     enum boot_error error = BOOT_OK;
 
     while (offset < length && !error) {
-        const struct mb1_region *r = read(address + offset, sizeof(*r));
+        struct mb1_region r;
 
-        if (!r)
+        if (!copy_from(read, address + offset, &r, sizeof(r)))
             return BOOT_INFO_UNREADABLE;
-        if (r->size < sizeof(*r) - head || r->size + head > length - offset)
+        if (r.size < sizeof(r) - head || r.size + head > length - offset)
             return BOOT_INFO_MALFORMED;
-        error = loader_add_region(info, r->base, r->length, r->type);
-        offset += r->size + head;
+        error = loader_add_region(info, r.base, r.length, r.type);
+        offset += r.size + head;
     }
     return error;
 }
 
 static enum boot_error read_module(loader_reader *read, uint64_t address, struct boot_info *info)
 {
-    const struct mb1_module *m = read(address, sizeof(*m));
-    char string[BOOT_COMMAND_LINE];
+    struct mb1_module m;
+    char string[BOOT_COMMAND_LINE] = "";
+    enum boot_error error = BOOT_OK;
 
-    if (!m)
+    if (!copy_from(read, address, &m, sizeof(m)))
         return BOOT_INFO_UNREADABLE;
-    string[0] = '\0';
-    if (m->string) {
-        enum boot_error error = read_string(read, m->string, string, sizeof(string));
-
-        if (error)
-            return error;
-    }
-    return loader_add_module(info, m->start, m->end, string);
+    if (m.string)
+        error = read_string(read, m.string, string, sizeof(string));
+    return error ? error : loader_add_module(info, m.start, m.end, string);
 }
 
 static enum boot_error read_modules(loader_reader *read, const struct mb1_info *mb,
                                     struct boot_info *info)
 {
-    enum boot_error error = BOOT_OK;
-
-    if (!(mb->flags & MB1_INFO_MODULES))
-        return BOOT_OK;
     if (mb->module_count > BOOT_MODULES)
         return BOOT_MODULES_TOO_MANY;
-    for (uint64_t i = 0; i < mb->module_count && !error; i++)
-        error = read_module(read, mb->modules + i * sizeof(struct mb1_module), info);
-    return error;
+    for (uint32_t i = 0; i < mb->module_count; i++) {
+        uint64_t address = mb->modules + i * sizeof(struct mb1_module);
+        enum boot_error error = read_module(read, address, info);
+
+        if (error) {
+            loader_blame(info, "module %u, described at %lx", i + 1, address);
+            return error;
+        }
+    }
+    return BOOT_OK;
 }
 
 enum boot_error multiboot1_read(loader_reader *read, uint64_t address, struct boot_info *info)
 {
-    const struct mb1_info *mb = read(address, sizeof(*mb));
-    enum boot_error error = BOOT_OK;
+    struct mb1_info mb;
+    enum boot_error error;
 
-    if (!mb)
-        return BOOT_INFO_UNREADABLE;
     info->loader = BOOT_MULTIBOOT1;
-    if (!(mb->flags & MB1_INFO_MEMORY_MAP) || mb->map_length == 0)
+    if (!copy_from(read, address, &mb, sizeof(mb)))
+        return BOOT_INFO_UNREADABLE;
+    if (!(mb.flags & MB1_INFO_MEMORY_MAP) || mb.map_length == 0)
         return BOOT_MAP_MISSING;
-    error = read_map(read, mb->map, mb->map_length, info);
-    if (!error && mb->flags & MB1_INFO_COMMAND_LINE)
-        error = read_string(read, mb->command_line, info->command_line, sizeof(info->command_line));
-    if (!error && mb->flags & MB1_INFO_LOADER_NAME)
-        error = read_loader_name(read, mb->loader_name, info);
-    if (!error)
-        error = read_modules(read, mb, info);
+    error = read_map(read, mb.map, mb.map_length, info);
+    if (!error && mb.flags & MB1_INFO_COMMAND_LINE)
+        error = read_string(read, mb.command_line, info->command_line, sizeof(info->command_line));
+    if (!error && mb.flags & MB1_INFO_LOADER_NAME)
+        error = read_loader_name(read, mb.loader_name, info);
+    if (!error && mb.flags & MB1_INFO_MODULES)
+        error = read_modules(read, &mb, info);
     return error;
 }

@@ -188,14 +188,15 @@ static tag_reader *const readers[TAG_TYPES] = {
     [MB2_TAG_BOOT_SERVICES] = refuse_boot_services,
 };
 
-static enum boot_error read_tag(const struct mb2_tag *tag, uint32_t *seen, struct boot_info *info)
+static enum boot_error read_tag(const struct mb2_tag *tag, uint32_t length, uint32_t *seen,
+                                struct boot_info *info)
 {
     if (tag->type >= TAG_TYPES || !readers[tag->type])
         return BOOT_OK;
     if (tag->type != MB2_TAG_MODULE && *seen & 1u << tag->type)
         return BOOT_TAG_REPEATED;
     *seen |= 1u << tag->type;
-    return readers[tag->type](tag, tag->size - (uint32_t)sizeof(*tag), info);
+    return readers[tag->type](tag, length, info);
 }
 
 enum boot_error multiboot2_read(loader_reader *read, uint64_t address, struct boot_info *info)
@@ -215,16 +216,20 @@ enum boot_error multiboot2_read(loader_reader *read, uint64_t address, struct bo
     for (uint32_t offset = sizeof(*head); offset + sizeof(struct mb2_tag) <= total;) {
         const struct mb2_tag *tag = (const struct mb2_tag *)(all + offset);
 
-        if (tag->size < sizeof(*tag) || tag->size > total - offset)
-            return BOOT_INFO_MALFORMED;
+        const uint32_t size = tag->size;
+
         if (tag->type == MB2_TAG_END)
             return info->region_count ? BOOT_OK : BOOT_MAP_MISSING;
 
-        enum boot_error error = read_tag(tag, &seen, info);
+        enum boot_error error = size < sizeof(*tag) || size > total - offset
+                                    ? BOOT_INFO_MALFORMED
+                                    : read_tag(tag, size - (uint32_t)sizeof(*tag), &seen, info);
 
-        if (error)
+        if (error) {
+            loader_blame(info, "tag %u of %u bytes at offset %u", tag->type, size, offset);
             return error;
-        offset += (tag->size + TAG_ALIGN - 1) & ~(uint32_t)(TAG_ALIGN - 1);
+        }
+        offset += (size + TAG_ALIGN - 1) & ~(uint32_t)(TAG_ALIGN - 1);
     }
     return BOOT_INFO_MALFORMED; /* no end tag */
 }

@@ -1,0 +1,5 @@
+unit/lib/test_format := lib/format.c
+unit/lib/test_memory := lib/memory.c
+# Beside the C library's functions of the same names.
+unit-flags/lib/test_memory := -Dmemcpy=own_memcpy -Dmemmove=own_memmove -Dmemset=own_memset \
+	-Dmemcmp=own_memcmp -Dstrlen=own_strlen -Dstrcmp=own_strcmp -fno-builtin
