@@ -27,7 +27,8 @@ class Console:
         self.text = ""
         self.expected_up_to = 0  # what lies before was matched by expect()
         self.is_open = True
-        self.listeners = []  # called with each chunk of bytes as it comes
+        self.on_bytes = []  # functions, called with all that comes as it is
+        self.on_text = []  # functions, called with what is appended to `text`
         self.decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self.held_back = ""
 
@@ -40,7 +41,7 @@ class Console:
         if not data:
             self.is_open = False
             return
-        for listener in self.listeners:
+        for listener in self.on_bytes:
             listener(data)
         text = self.held_back + self.decoder.decode(data).replace("\r", "")
         text = ESCAPE.sub("", text)
@@ -48,27 +49,31 @@ class Console:
         cut = begun.start() if begun else len(text)
         self.text += text[:cut]
         self.held_back = text[cut:]
+        for listener in self.on_text:
+            listener(text[:cut])
 
     def expect(self, pattern, timeout=30, unless=None):
         """Wait until the regular expression matches behind the last match; returns the match.
 
         ^ and $ match at lines' ends, and $ waits until the line's end has come: end the
         expression with it where the line's rest matters.
-        Raises MachineError after `timeout` seconds, when the machine ends, or
-        at once when the expression `unless` matches.
+        Raises MachineError after `timeout` seconds, when the machine ends, or at once
+        when the expression `unless` matches on this or the machine's other console.
         """
         wanted = re.compile(DOLLAR.sub(r"(?=\\n)", pattern), re.MULTILINE)
-        unwanted = re.compile(unless, re.MULTILINE) if unless else None
+        unwanted = unless and re.compile(DOLLAR.sub(r"(?=\\n)", unless), re.MULTILINE)
         deadline = self.owner.deadline(timeout)
         while True:
             found = wanted.search(self.text, self.expected_up_to)
             if found:
                 self.expected_up_to = found.end()
                 return found
-            wrong = unwanted and unwanted.search(self.text, self.expected_up_to)
-            if wrong:
-                raise MachineError(self.owner.report(
-                    f"{self.name} console: got {wrong[0]!r} while waiting for {pattern!r}"))
+            for console in self.owner.consoles if unwanted else []:
+                wrong = unwanted.search(console.text, console.expected_up_to)
+                if wrong:
+                    raise MachineError(self.owner.report(
+                        f"{console.name} console: got {wrong[0]!r} while waiting for {pattern!r} "
+                        f"on the {self.name} console"))
             self.owner.wait_for_output(
                 deadline, f"{self.name} console: {pattern!r} did not come within {timeout} s")
 

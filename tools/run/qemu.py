@@ -232,15 +232,20 @@ class Machine:
     def wait_for_output(self, deadline, complaint):
         """Read what comes next on any console. Raises with the complaint at the
         deadline, and when QEMU has ended and all that it wrote was read."""
-        streams = [c.connection for c in self.consoles if c.is_open]
-        if not streams:
+        if not any(console.is_open for console in self.consoles):
             raise MachineError(self.report(f"{complaint}: {self.how_it_ended()}"))
-        ready = select.select(streams, [], [], max(deadline - time.monotonic(), 0))[0]
-        if not ready:
+        if not self.read(max(deadline - time.monotonic(), 0)):
             raise MachineError(self.report(complaint))
-        for console in self.consoles:
-            if console.connection in ready:
-                console.receive()
+
+    def read(self, timeout=None, others=()):
+        """Wait until a console or one of `others` has something to read, and take what has
+        come on the consoles; returns all that were readable, an empty list at the timeout."""
+        consoles = {c.connection: c for c in self.consoles if c.is_open}
+        ready = select.select([*consoles, *others], [], [], timeout)[0]
+        for stream in ready:
+            if stream in consoles:
+                consoles[stream].receive()
+        return ready
 
     def wait_for_exit(self, timeout=30):
         """Wait until QEMU has ended (the guest reset or powered off); returns its exit status."""
