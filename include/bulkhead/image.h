@@ -17,6 +17,8 @@
 #define BH_IMAGE_MAGIC  "BHPOLICY" /* 8 bytes, no terminating zero */
 #define BH_IMAGE_FORMAT 1u
 #define BH_PAGE         4096u
+#define BH_IOPM_SIZE    (3u * BH_PAGE) /* APM vol. 2, 15.10.1 */
+#define BH_MSRPM_SIZE   (2u * BH_PAGE) /* APM vol. 2, 15.11 */
 
 #define BH_NAME_SIZE    32u /* names are zero-padded and always zero-terminated */
 #define BH_CMDLINE_SIZE 1024u

@@ -1,0 +1,217 @@
+/* Checks of what hangs on domains: channels, PCI functions, device-table entries, CPUID, MSRs. */
+#include "core/policy/image.h"
+#include "hw/amdvi.h"
+#include "hw/npt.h"
+
+#define CONFIG_BAR0 4u /* dwords of the config header, PCI 3.0, 6.1 */
+#define CONFIG_ROM  12u
+
+#define CPUID_EXTENDED_FEATURES 0x80000001u
+#define CPUID_SVM_FEATURES      0x8000000au
+#define CPUID_ECX_SVM           (1u << 2)
+
+static bool check_channel(const struct bh_header *h, uint32_t n, struct policy_fault *fault)
+{
+    const struct bh_region *region = IMAGE_ROWS(h, regions, struct bh_region);
+    const struct bh_channel *c = &IMAGE_ROWS(h, channels, struct bh_channel)[n];
+    bool found = false;
+
+    if (!image_is_name(c->name, sizeof c->name) || c->size == 0 ||
+        (c->base | c->size) % BH_PAGE != 0 || c->end[0].domain == c->end[1].domain)
+        return policy_fail(fault, POLICY_CHANNEL_FORM, n, 0);
+    for (uint32_t i = 0; i < 2; i++)
+        if (c->end[i].domain >= h->domains.count || c->end[i].gpa % BH_PAGE != 0 ||
+            (c->end[i].rights & ~(BH_CHANNEL_READ | BH_CHANNEL_WRITE | BH_CHANNEL_RING)) != 0)
+            return policy_fail(fault, POLICY_CHANNEL_FORM, n, 0);
+    for (uint32_t i = 0; i < h->regions.count; i++)
+        if (region[i].use == BH_REGION_CHANNEL && region[i].owner == n)
+            found |= image_within(c->base, c->size, region[i].base, region[i].size);
+    if (!found)
+        return policy_fail(fault, POLICY_CHANNEL_PLACE, n, c->base);
+    return true;
+}
+
+/* BARs are powers of two, aligned, in 32-bit space, and memory BARs lie on no region. */
+static bool bar_is_placed(const struct bh_header *h, const struct bh_pci_function *f, uint32_t n)
+{
+    const struct bh_region *region = IMAGE_ROWS(h, regions, struct bh_region);
+    uint64_t address = f->bar[n].address, size = f->bar[n].size;
+
+    if ((f->bar[n].flags & ~(BH_BAR_IO | BH_BAR_64 | BH_BAR_PREFETCH)) != 0 || f->bar[n].pad != 0)
+        return false;
+    if (size == 0)
+        return address == 0;
+    if ((size & (size - 1)) != 0 || address % size != 0 || address > UINT64_MAX - size)
+        return false;
+    if ((f->bar[n].flags & BH_BAR_IO) != 0)
+        return address + size <= 0x10000;
+    if ((f->bar[n].flags & BH_BAR_64) != 0 && (n == 5 || f->bar[n + 1].size != 0))
+        return false;
+    for (uint32_t i = 0; i < h->regions.count; i++)
+        if (image_overlaps(address, size, region[i].base, region[i].size))
+            return false;
+    return true;
+}
+
+/* Writes of a domain reach only what it was granted, and a BAR never. */
+static bool writes_are_bounded(const struct bh_pci_function *f)
+{
+    if (f->granted == 0)
+        return image_zero(f->write_mask, sizeof f->write_mask);
+    return image_zero(&f->write_mask[CONFIG_BAR0], 6 * sizeof f->write_mask[0]) &&
+           f->write_mask[CONFIG_ROM] == 0;
+}
+
+static bool check_function(const struct bh_header *h, uint32_t n, struct policy_fault *fault)
+{
+    const struct bh_pci_function *row = IMAGE_ROWS(h, functions, struct bh_pci_function);
+    const struct bh_pci_function *f = &row[n];
+
+    if (f->domain >= h->domains.count || f->granted > 1 ||
+        (n > 0 && row[n - 1].domain == f->domain && row[n - 1].bdf >= f->bdf))
+        return policy_fail(fault, POLICY_FUNCTION_FORM, n, f->bdf);
+    for (uint32_t i = 0; i < n; i++)
+        if (row[i].bdf == f->bdf && (row[i].granted | f->granted) != 0)
+            return policy_fail(fault, POLICY_FUNCTION_SHARED, n, f->bdf);
+    for (uint32_t i = 0; i < 6; i++)
+        if (!bar_is_placed(h, f, i))
+            return policy_fail(fault, POLICY_FUNCTION_BAR, n, f->bar[i].address);
+    if (!writes_are_bounded(f))
+        return policy_fail(fault, POLICY_FUNCTION_WRITE, n, f->bdf);
+    return true;
+}
+
+static bool is_granted(const struct bh_header *h, uint32_t bdf, uint32_t domain)
+{
+    const struct bh_pci_function *row = IMAGE_ROWS(h, functions, struct bh_pci_function);
+
+    for (uint32_t i = 0; i < h->functions.count; i++)
+        if (row[i].bdf == bdf && row[i].domain == domain && row[i].granted != 0)
+            return true;
+    return false;
+}
+
+/* Interrupts a device may send: fixed and lowest priority, to a vector that is no exception. */
+static bool check_interrupts(const struct bh_header *h, const struct bh_dte *row, uint32_t n,
+                             struct policy_fault *fault)
+{
+    uint64_t q = row->dte[2];
+    uint64_t root = q & AMDVI_DTE2_INTTABROOT;
+    uint64_t length = (q & AMDVI_DTE2_INTTABLEN) >> AMDVI_DTE2_INTTABLEN_SHIFT;
+    const uint32_t *entry = image_at(h, root, 4ull << length);
+
+    if ((q & AMDVI_DTE2_INTCTL) == AMDVI_DTE2_INTCTL_ABORT && root == 0 && length == 0)
+        return true;
+    if ((q & AMDVI_DTE2_INTCTL) != AMDVI_DTE2_INTCTL_REMAP || !entry || length > AMDVI_IRT_LENGTH ||
+        root % AMDVI_IRT_ALIGNMENT != 0)
+        return policy_fail(fault, POLICY_DTE_INTERRUPTS, n, root);
+    for (uint64_t i = 0; i < 1ull << length; i++) {
+        uint32_t type = entry[i] & AMDVI_IRTE_TYPE;
+        uint32_t vector = (entry[i] & AMDVI_IRTE_VECTOR) >> AMDVI_IRTE_VECTOR_SHIFT;
+        uint32_t used = AMDVI_IRTE_REMAP_EN | AMDVI_IRTE_SUP_IOPF | AMDVI_IRTE_TYPE |
+                        AMDVI_IRTE_DEST | AMDVI_IRTE_VECTOR;
+
+        if ((entry[i] & ~used) != 0 ||
+            ((entry[i] & AMDVI_IRTE_REMAP_EN) != 0 &&
+             ((type != AMDVI_IRTE_FIXED && type != AMDVI_IRTE_LOWEST) || vector < 32)))
+            return policy_fail(fault, POLICY_DTE_INTERRUPTS, n, entry[i]);
+    }
+    return true;
+}
+
+/* A DomainID names one table: the IOMMU's caches are tagged with it. */
+static bool domain_id_is_own(const struct bh_header *h, uint32_t n)
+{
+    const struct bh_dte *row = IMAGE_ROWS(h, dtes, struct bh_dte);
+    uint64_t id = row[n].dte[1] & AMDVI_DTE1_DOMAIN;
+
+    for (uint32_t i = 0; i < n; i++)
+        if (((row[i].dte[1] & AMDVI_DTE1_DOMAIN) == id) != (row[i].domain == row[n].domain))
+            return false;
+    return id != 0;
+}
+
+static bool check_dte(const struct bh_header *h, uint32_t n, struct policy_fault *fault)
+{
+    const uint64_t always = AMDVI_DTE0_V | AMDVI_DTE0_TV;
+    const struct bh_dte *row = &IMAGE_ROWS(h, dtes, struct bh_dte)[n];
+    uint64_t q0 = row->dte[0];
+
+    if (row->pad != 0 || row->domain >= h->domains.count ||
+        (n > 0 && row[-1].device_id >= row->device_id))
+        return policy_fail(fault, POLICY_DTE_ORDER, n, row->device_id);
+    if ((q0 & ~AMDVI_DTE0_USED) != 0 || (row->dte[1] & ~AMDVI_DTE1_USED) != 0 ||
+        (row->dte[2] & ~AMDVI_DTE2_USED) != 0 || (row->dte[3] & ~AMDVI_DTE3_USED) != 0 ||
+        (q0 & always) != always || (row->dte[2] & AMDVI_DTE2_IV) == 0)
+        return policy_fail(fault, POLICY_DTE_BITS, n, row->device_id);
+    if (!domain_id_is_own(h, n))
+        return policy_fail(fault, POLICY_DTE_ID, n, row->dte[1]);
+    if (q0 != always) {
+        const struct bh_domain *d = &IMAGE_ROWS(h, domains, struct bh_domain)[row->domain];
+
+        if ((q0 & AMDVI_DTE0_ROOT) != d->table ||
+            (q0 & AMDVI_DTE0_MODE) != (uint64_t)NPT_LEVELS << AMDVI_DTE0_MODE_SHIFT)
+            return policy_fail(fault, POLICY_DTE_ROOT, n, q0);
+        if (!is_granted(h, row->device_id, row->domain))
+            return policy_fail(fault, POLICY_DTE_OWNER, n, row->device_id);
+    }
+    return check_interrupts(h, row, n, fault);
+}
+
+static bool check_cpuid(const struct bh_cpuid *row, uint32_t n, struct policy_fault *fault)
+{
+    const struct bh_cpuid *c = &row[n];
+
+    if ((c->flags & ~(BH_CPUID_ANY_SUBLEAF | BH_CPUID_OSXSAVE | BH_CPUID_XSAVE_SIZE)) != 0 ||
+        c->pad != 0)
+        return policy_fail(fault, POLICY_CPUID_FORM, n, c->leaf);
+    if ((c->leaf == CPUID_EXTENDED_FEATURES && ((c->and_[2] | c->or_[2]) & CPUID_ECX_SVM) != 0) ||
+        (c->leaf == CPUID_SVM_FEATURES &&
+         (!image_zero(c->and_, sizeof c->and_) || !image_zero(c->or_, sizeof c->or_))))
+        return policy_fail(fault, POLICY_CPUID_SVM, n, c->leaf);
+    return true;
+}
+
+static bool msr_actions_are_known(const struct bh_msr *m)
+{
+    bool read = m->read == BH_MSR_GP || m->read == BH_MSR_CONSTANT || m->read == BH_MSR_HARDWARE ||
+                m->read == BH_MSR_EFER || m->read == BH_MSR_APIC_BASE;
+    bool write = m->write == BH_MSR_GP || m->write == BH_MSR_CONSTANT || m->write == BH_MSR_DROP ||
+                 m->write == BH_MSR_EFER || m->write == BH_MSR_APIC_BASE;
+
+    return read && write;
+}
+
+/* Each domain's MSRs ascend. */
+static bool check_msr_rows(const struct bh_header *h, struct policy_fault *fault)
+{
+    const struct bh_domain *domain = IMAGE_ROWS(h, domains, struct bh_domain);
+    const struct bh_msr *row = IMAGE_ROWS(h, msrs, struct bh_msr);
+
+    for (uint32_t n = 0; n < h->domains.count; n++) {
+        uint32_t first = domain[n].msrs.offset, count = domain[n].msrs.count;
+
+        for (uint32_t i = first; i < first + count; i++)
+            if (!msr_actions_are_known(&row[i]) ||
+                (i > first && row[i - 1].number >= row[i].number))
+                return policy_fail(fault, POLICY_MSR_FORM, i, row[i].number);
+    }
+    return true;
+}
+
+bool image_check_devices(const struct bh_header *h, struct policy_fault *fault)
+{
+    for (uint32_t n = 0; n < h->channels.count; n++)
+        if (!check_channel(h, n, fault))
+            return false;
+    for (uint32_t n = 0; n < h->functions.count; n++)
+        if (!check_function(h, n, fault))
+            return false;
+    for (uint32_t n = 0; n < h->dtes.count; n++)
+        if (!check_dte(h, n, fault))
+            return false;
+    for (uint32_t n = 0; n < h->cpuid.count; n++)
+        if (!check_cpuid(IMAGE_ROWS(h, cpuid, struct bh_cpuid), n, fault))
+            return false;
+    return check_msr_rows(h, fault);
+}
