@@ -1,0 +1,173 @@
+/* What can be said of a policy without knowing the machine. */
+#include "internal.h"
+#include <ctype.h>
+#include <string.h>
+
+static void need(struct front *front, struct text owner, struct place at, const char *what,
+                 const char *example)
+{
+    if (at.line == 0 && !front->is_incomplete)
+        report(front, CHECK_missing, owner.at, owner.value, what, example, NULL);
+}
+
+static void check_length(struct front *front, struct text text, size_t size)
+{
+    if (text.at.line != 0 && (text.value[0] == 0 || strlen(text.value) >= size))
+        report(front, CHECK_name_length, text.at, text.value, front_format(front, "%zu", size - 1),
+               NULL);
+}
+
+static void check_file(struct front *front, struct text name)
+{
+    if (name.at.line == 0)
+        return;
+    check_length(front, name, BH_NAME_SIZE);
+    for (const char *c = name.value; *c != 0; c++)
+        if (!isalnum((unsigned char)*c) && strchr("._-", *c) == NULL) {
+            report(front, CHECK_file_name, name.at, name.value, NULL);
+            return;
+        }
+}
+
+static void check_boot(struct front *front, const struct domain *domain)
+{
+    need(front, domain->name, domain->boot.at, "boot", "`boot flat \"FILE\" at ADDRESS`");
+    if (domain->boot.at.line != 0 && domain->boot.value == BH_BOOT_LINUX) {
+        need(front, domain->name, domain->kernel.at, "kernel", "`kernel \"FILE\"` to `boot linux`");
+        if (domain->kind.value == BH_MICROVM)
+            report(front, CHECK_boot_kind, domain->boot.at, domain->name.value, NULL);
+    }
+    if (domain->boot.value == BH_BOOT_FLAT && domain->load.value > UINT32_MAX)
+        report(front, CHECK_boot_entry, domain->load.at,
+               front_format(front, "%llx", (unsigned long long)domain->load.value), NULL);
+    check_file(front, domain->kernel);
+    check_file(front, domain->initrd);
+    check_file(front, domain->flat);
+    if (domain->cmdline.at.line != 0 && strlen(domain->cmdline.value) >= BH_CMDLINE_SIZE)
+        check_length(front, domain->cmdline, BH_CMDLINE_SIZE);
+}
+
+/* A primary has the machine's memory and its interrupts; a microVM only what is made for it. */
+static void check_kind(struct front *front, const struct domain *domain)
+{
+    bool is_primary = domain->kind.value == BH_PRIMARY;
+    bool is_rest = domain->memory.value == 0;
+    const struct number *interrupts = &domain->interrupts;
+
+    if (domain->kind.at.line == 0)
+        return;
+    if (domain->memory.at.line != 0 && is_primary && !is_rest)
+        report(front, CHECK_primary_memory, domain->memory.at, domain->name.value, NULL);
+    if (domain->memory.at.line != 0 && !is_primary && is_rest)
+        report(front, CHECK_microvm_memory, domain->memory.at, domain->name.value, NULL);
+    if (interrupts->at.line != 0 && is_primary && interrupts->value != BH_DIRECT)
+        report(front, CHECK_interrupts_kind, interrupts->at, domain->name.value,
+               "a primary's devices deliver them directly", "direct", NULL);
+    if (interrupts->at.line != 0 && !is_primary && interrupts->value != BH_VIRTUAL)
+        report(front, CHECK_interrupts_kind, interrupts->at, domain->name.value,
+               "a microvm has no local APIC of its own", "virtual", NULL);
+}
+
+static void check_domain(struct front *front, const struct domain *domain)
+{
+    need(front, domain->name, domain->kind.at, "primary or microvm",
+         "one of them, with `trusted` or `untrusted`");
+    need(front, domain->name, domain->cores_at, "cores", "a core's number");
+    need(front, domain->name, domain->interrupts.at, "interrupts", "`direct` or `virtual`");
+    need(front, domain->name, domain->memory.at, "memory", "a size, or `rest` for a primary");
+    check_length(front, domain->name, BH_NAME_SIZE);
+    check_boot(front, domain);
+    check_kind(front, domain);
+    check_words(front, domain);
+    if (domain->core_count > 1)
+        report(front, CHECK_one_core, domain->core[1].at, domain->name.value, NULL);
+}
+
+/* Files are modules, and modules are found by name alone. */
+static void check_file_taken(struct front *front, struct text name, struct text other)
+{
+    if (name.at.line == 0 || other.at.line == 0 || strcmp(name.value, other.value) != 0)
+        return;
+    report(front, CHECK_name_taken, name.at, name.value, NULL);
+    report_note(front, other.at, "by this file");
+}
+
+static void check_files(struct front *front, const struct domain *a, const struct domain *b)
+{
+    const struct text files[] = {a->kernel, a->initrd, a->flat};
+    const struct text others[] = {b->kernel, b->initrd, b->flat};
+
+    for (unsigned i = 0; i < 3; i++)
+        for (unsigned j = 0; j < (a == b ? i : 3); j++)
+            check_file_taken(front, files[i], others[j]);
+}
+
+static void check_two(struct front *front, const struct domain *a, const struct domain *b)
+{
+    if (a->kind.value == BH_PRIMARY && b->kind.value == BH_PRIMARY) {
+        report(front, CHECK_two_primaries, a->kind.at, b->name.value, a->name.value, NULL);
+        report_note(front, b->kind.at, "the other one");
+    }
+    for (unsigned i = 0; i < a->core_count; i++)
+        for (unsigned j = 0; j < b->core_count; j++)
+            if (a->core[i].value == b->core[j].value) {
+                report(front, CHECK_core_taken, a->core[i].at,
+                       front_format(front, "%llu", (unsigned long long)a->core[i].value),
+                       b->name.value, a->name.value, NULL);
+                report_note(front, b->core[j].at, "given here first");
+            }
+    check_files(front, a, b);
+}
+
+/* Domains and channels share one space of names with the classes of assertions. */
+static void check_name(struct front *front, struct text name, const struct text *others,
+                       unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (strcmp(name.value, others[i].value) == 0) {
+            report(front, CHECK_name_taken, name.at, name.value, NULL);
+            report_note(front, others[i].at, "by this one");
+            return;
+        }
+    if (strcmp(name.value, "platform") == 0)
+        report(front, CHECK_name_taken, name.at, name.value, NULL);
+}
+
+static void check_names(struct front *front)
+{
+    const struct policy *policy = &front->policy;
+    struct text names[BH_MAX_DOMAINS + BH_MAX_CHANNELS];
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < policy->domain_count; i++) {
+        check_name(front, policy->domain[i].name, names, count);
+        names[count++] = policy->domain[i].name;
+    }
+    for (unsigned i = 0; i < policy->channel_count; i++) {
+        check_length(front, policy->channel[i].name, BH_NAME_SIZE);
+        check_name(front, policy->channel[i].name, names, count);
+        names[count++] = policy->channel[i].name;
+    }
+}
+
+void check_policy(struct front *front)
+{
+    const struct policy *policy = &front->policy;
+
+    if (policy->name.at.line == 0)
+        return; /* the parser has said so */
+    check_length(front, policy->name, BH_NAME_SIZE);
+    need(front, policy->name, policy->version.at, "version", "`version 1`");
+    need(front, policy->name, policy->machine.at, "machine", "`machine \"FILE\"`");
+    if (policy->version.at.line != 0 && policy->version.value == 0)
+        report(front, CHECK_version_zero, policy->version.at, NULL);
+    if (policy->domain_count == 0 && !front->is_incomplete)
+        report(front, CHECK_no_domain, policy->name.at, NULL);
+    check_names(front);
+    for (unsigned i = 0; i < policy->domain_count; i++) {
+        check_domain(front, &policy->domain[i]);
+        check_files(front, &policy->domain[i], &policy->domain[i]);
+        for (unsigned j = 0; j < i; j++)
+            check_two(front, &policy->domain[i], &policy->domain[j]);
+    }
+}
