@@ -14,6 +14,7 @@ import select
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import traceback
 
@@ -154,9 +155,15 @@ def read_until_end(streams, process, time_limit):
 
 def execute(job):
     """Run the job's process; returns its exit status, output, report, in time?"""
+    # What a killed test leaves in its temporary directory goes with that directory.
+    with tempfile.TemporaryDirectory(prefix="bulkhead-test-") as directory:
+        return execute_in(directory, job)
+
+
+def execute_in(directory, job):
     report_read, report_write = os.pipe()
     environment = dict(os.environ, CMOCKA_MESSAGE_OUTPUT="TAP", TEST_REPORT_FD=str(report_write),
-                       PYTHONDONTWRITEBYTECODE="1")
+                       PYTHONDONTWRITEBYTECODE="1", TMPDIR=directory)
     if not os.path.exists("/proc/self/task"):  # LeakSanitizer can't work without it
         environment.setdefault("ASAN_OPTIONS", "detect_leaks=0")
     with subprocess.Popen(job.command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,

@@ -51,6 +51,7 @@ def check_boot(boot, modules, lines, **options):
     with Machine(Config(boot=boot, **options)) as machine:
         machine.core.expect(r"^probe: done$", timeout=60)
         equal(modules_told(machine.core.text), expected_modules(modules), "modules")
+        equal(re.findall(r"^error: .*", machine.core.text, re.MULTILINE), [], "loader's errors")
         for line in lines:
             contains(machine.core.text.splitlines(), line, "the probe's lines")
         machine.work.send("hello\n")

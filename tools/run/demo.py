@@ -1,30 +1,18 @@
 """The demonstration: its steps, and what each step's result must be."""
-import os
-import pathlib
 import secrets
 import shutil
-import subprocess
 
 import disk
 import shell
 import terminal
 from console import MachineError
 from nonce_server import NonceServer
-from qemu import Config, Disk, Machine, Module
+from package import (BUILD, GRUB_CACHE, LAPTOP_FILES, LAPTOP_POLICY, Package, PackageError,
+                     compile_policy, make_keys, must_be_there, relative, run_tool)
+from qemu import Config, Disk, Machine
 from steps import StepFailed
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-BUILD = ROOT / "build"
 RUN = BUILD / "run"
-GRUB_CACHE = RUN / "grub"  # the same for every run, so it stays
-POLICYC = BUILD / "policyc"
-POLICY = ROOT / "policy" / "laptop.policy"
-CORE = BUILD / "core" / "bulkhead.elf"
-DOMAIN_FILES = {  # as the policy names them
-    "work.kernel": BUILD / "kernel" / "vmlinuz",
-    "work.initrd": BUILD / "domains" / "work" / "initrd",
-    "vault.image": BUILD / "domains" / "vault.bin",
-}
 STEPS = ["keys", "policy", "policy-signature", "disk", "machine", "core", "vault", "work",
          "network", "vault-sign", "altered-file"]
 TROUBLE = r"^bulkhead: FATAL: .*$|^bulkhead: \w+: stopped: .*$|Kernel panic.*$"
@@ -34,92 +22,57 @@ BOOT_TIMEOUT = 180
 COMMAND_TIMEOUT = 60
 
 
-def relative(path):
-    return os.path.relpath(path)
-
-
-def run(*command):
-    """Run a tool of the host; returns its exit status and all that it said."""
-    try:
-        done = subprocess.run([str(part) for part in command], stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    except OSError as error:
-        raise StepFailed(f"{relative(command[0])} can't be run: {error.strerror}. "
-                         "Run 'make all' first.") from error
-    return done.returncode, done.stdout.strip()
-
-
-def must_run(*command):
-    status, output = run(*command)
-    if status != 0:
-        raise StepFailed(f"{pathlib.Path(command[0]).name} ended with status {status}:\n{output}")
-    return output
-
-
-def must_be_there(*files):
-    for path in files:
-        if not path.exists():
-            raise StepFailed(f"{relative(path)} is missing. Run 'make all' first.")
-
-
 def minisign_accepts(file, signature, *key):
-    """Whether minisign -V finds the signature good; StepFailed if it can't tell."""
-    status, output = run("minisign", "-V", *key, "-m", file, "-x", signature)
+    """Whether minisign -V finds the signature good; PackageError if it can't tell."""
+    status, output = run_tool("minisign", "-V", *key, "-m", file, "-x", signature)
     if status == 0 and "Signature and comment signature verified" in output:
         return True
     if status != 0 and "Signature verification failed" in output:
         return False
-    raise StepFailed(f"minisign ended with status {status}:\n{output}")
+    raise PackageError(f"minisign ended with status {status}:\n{output}")
 
 
 class Demo:
     def __init__(self, options, steps):
         self.options = options
         self.steps = steps
-        self.author_key = RUN / "author.key"
-        self.author_public = RUN / "author.pub"
-        self.policy_image = RUN / "policy.img"
-        self.policy_signature = RUN / "policy.img.minisig"
         self.disk_image = RUN / "disk.img"
 
     def run(self):
         self.make_policy()
         self.make_disk()
-        # The core's console must not be lost if the machine is: written as it comes.
-        with open(RUN / "core.log", "w") as core_log, open(RUN / "work.log", "w") as work_log:
-            with self.start() as machine:
+        machine = self.start()
+        try:
+            # Written as it comes: what the consoles said must outlive the machine.
+            with open(RUN / "core.log", "w") as core_log, open(RUN / "work.log", "w") as work_log:
                 machine.core.on_text.append(write_through(core_log))
                 machine.work.on_text.append(write_through(work_log))
                 self.check(machine)
                 if terminal.is_there() and not self.options.check:
                     self.offer_shell(machine)
+        finally:
+            machine.stop()
 
     def make_policy(self):
-        with self.steps.step("keys", "Making a throw-away author key"):
-            must_run(POLICYC, "keygen", "--secret", self.author_key, "--public", self.author_public)
-            must_be_there(self.author_key, self.author_public)
-        with self.steps.step("policy", f"Compiling and signing {relative(POLICY)}") as step:
-            must_be_there(*DOMAIN_FILES.values())
-            files = [argument for name, path in DOMAIN_FILES.items()
-                     for argument in ("--files", f"{name}={path}")]
-            must_run(POLICYC, "build", POLICY, *files, "--key", self.author_key,
-                     "-o", self.policy_image)
-            must_be_there(self.policy_image, self.policy_signature)
-            step.detail = f"{self.policy_image.stat().st_size} bytes, " + relative(self.policy_image)
-        with self.steps.step("policy-signature", "Checking the policy's signature by minisign"):
-            if not minisign_accepts(self.policy_image, self.policy_signature,
-                                    "-p", self.author_public):
+        with self.steps.step("keys", "Making a throw-away author key", PackageError):
+            secret, public = make_keys(RUN)
+        with self.steps.step("policy", f"Compiling and signing {relative(LAPTOP_POLICY)}",
+                             PackageError) as step:
+            image = RUN / "policy.img"
+            signature = compile_policy(LAPTOP_POLICY, LAPTOP_FILES, secret, image)
+            step.detail = f"{image.stat().st_size} bytes, {relative(image)}"
+        with self.steps.step("policy-signature", "Checking the policy's signature by minisign",
+                             PackageError):
+            if not minisign_accepts(image, signature, "-p", public):
                 raise StepFailed("minisign refuses the signature that policyc made")
+        self.package = Package(image, signature, public, LAPTOP_FILES)
 
     def make_disk(self):
         what = "Building a disk with GRUB, core, policy and domains"
-        with self.steps.step("disk", what, disk.DiskError) as step:
-            must_be_there(CORE)
-            modules = [Module("policy", self.policy_image),
-                       Module("signature", self.policy_signature),
-                       Module("trust.pub", self.author_public)]
-            modules += [Module(name, path) for name, path in DOMAIN_FILES.items()]
-            disk.build(self.disk_image, CORE, modules, GRUB_CACHE, bios=False)
+        with self.steps.step("disk", what, PackageError, disk.DiskError) as step:
+            must_be_there(self.package.core)
+            disk.build(self.disk_image, self.package.core, self.package.modules(), GRUB_CACHE,
+                       bios=False)
             step.detail = f"{self.disk_image.stat().st_size >> 20} MiB, {relative(self.disk_image)}"
 
     def start(self):
@@ -173,13 +126,13 @@ class Demo:
         text = f"Signed by vault for work, {secrets.token_hex(16)}\n"
         message.write_text(text)
         with self.steps.step("vault-sign", "Having vault sign a file of work's; minisign checks "
-                             "it on the host", MachineError) as step:
+                             "it on the host", MachineError, PackageError) as step:
             work.output(f"echo '{text.strip()}' >/tmp/message", COMMAND_TIMEOUT)
             signature.write_text(work.output("vault sign /tmp/message", COMMAND_TIMEOUT) + "\n")
             if not minisign_accepts(message, signature, "-P", vault_key):
                 raise StepFailed("minisign refuses vault's signature:\n" + signature.read_text())
             step.detail = f"minisign -V accepts {relative(signature)}"
-        with self.steps.step("altered-file", "Flipping one bit of the file") as step:
+        with self.steps.step("altered-file", "Flipping one bit of the file", PackageError) as step:
             altered = bytearray(message.read_bytes())
             altered[secrets.randbelow(len(altered))] ^= 1 << secrets.randbelow(8)
             altered_file = RUN / "message.altered"

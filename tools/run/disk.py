@@ -6,6 +6,7 @@ measures commands into PCR 8 and files into PCR 9); a BIOS loads GRUB's boot.img
 from the first sector and its core image from the sectors behind that. Both read
 bulkhead/grub.cfg.
 """
+import hashlib
 import os
 import pathlib
 import struct
@@ -21,7 +22,8 @@ FIND_CONFIG = """\
 search --no-floppy --set=root --file /bulkhead/grub.cfg
 configfile /bulkhead/grub.cfg
 """
-COMMON_MODULES = "part_msdos fat search search_fs_file configfile normal multiboot2 reboot halt"
+COMMON_MODULES = ("part_msdos fat search search_fs_file configfile normal echo test multiboot2 "
+                  "reboot halt")
 UEFI_MODULES = f"{COMMON_MODULES} tpm efi_gop"
 BIOS_MODULES = f"{COMMON_MODULES} biosdisk vbe"
 
@@ -38,27 +40,31 @@ def run(*command):
         raise DiskError(f"{command[0]} failed with status {done.returncode}:\n{done.stdout}")
 
 
-def cached(target, make):
-    """Make the file unless it is there; by renaming, as tests do so side by side."""
-    if target.exists():
-        return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent) as directory:
-        made = pathlib.Path(directory, target.name)
-        make(pathlib.Path(directory), made)
-        made.rename(target)
+def cached(cache, name, library, modules, make):
+    """The file that make(target, FIND_CONFIG as a file, modules) writes, made once for what it
+    is made of. It comes into its place by renaming, as tests do this side by side."""
+    kernel = library / "kernel.img"  # its time stands for GRUB's version
+    inputs = f"{FIND_CONFIG}{modules}{kernel.stat().st_mtime_ns}"
+    target = cache / f"{hashlib.sha256(inputs.encode()).hexdigest()[:16]}-{name}"
+    if not target.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache) as directory:
+            made, config = pathlib.Path(directory, name), pathlib.Path(directory, "find.cfg")
+            config.write_text(FIND_CONFIG)
+            make(made, config, modules)
+            made.rename(target)
     return target
 
 
 def uefi_grub(cache):
-    def make(directory, target):
-        config = directory / "find.cfg"
-        config.write_text(FIND_CONFIG)
-        run("grub-mkstandalone", "-O", "x86_64-efi", "--directory", GRUB_LIBRARY / "x86_64-efi",
-            f"--modules={UEFI_MODULES}", f"--install-modules={UEFI_MODULES}", "--locales=",
-            "--fonts=", "--themes=", "-o", target, f"boot/grub/grub.cfg={config}")
+    library = GRUB_LIBRARY / "x86_64-efi"
 
-    return cached(cache / "BOOTX64.EFI", make)
+    def make(target, config, modules):
+        run("grub-mkstandalone", "-O", "x86_64-efi", "--directory", library,
+            f"--modules={modules}", f"--install-modules={modules}", "--locales=", "--fonts=",
+            "--themes=", "-o", target, f"boot/grub/grub.cfg={config}")
+
+    return cached(cache, "BOOTX64.EFI", library, UEFI_MODULES, make)
 
 
 def bios_grub(cache):
@@ -67,16 +73,15 @@ def bios_grub(cache):
     boot.img reads the core image from sector 1, and that knows its own length:
     there is nothing that grub-install would have to fill in.
     """
-    def make(directory, target):
-        config = directory / "find.cfg"
-        config.write_text(FIND_CONFIG)
-        library = GRUB_LIBRARY / "i386-pc"
-        core = directory / "core.img"
+    library = GRUB_LIBRARY / "i386-pc"
+
+    def make(target, config, modules):
+        core = target.with_name("core.img")
         run("grub-mkimage", "-O", "i386-pc", "--directory", library, "--config", config,
-            "--prefix", "/boot/grub", "--output", core, *BIOS_MODULES.split())
+            "--prefix", "/boot/grub", "--output", core, *modules.split())
         target.write_bytes((library / "boot.img").read_bytes() + core.read_bytes())
 
-    return cached(cache / "bios-grub.img", make)
+    return cached(cache, "bios.img", library, BIOS_MODULES, make)
 
 
 def grub_config(core, modules, arguments=""):

@@ -14,7 +14,8 @@ import signal
 import sys
 
 from console import MachineError
-from demo import GRUB_CACHE, RUN, STEPS, Demo
+from demo import RUN, STEPS, Demo
+from package import GRUB_CACHE
 from steps import StepFailed, Steps
 
 
