@@ -74,6 +74,16 @@ static const struct boot_module *require_module(const struct boot_info *info, co
     return module;
 }
 
+static void start_cpus(void)
+{
+    struct acpi_cpus cpus;
+
+    acpi_find_cpus(&cpus);
+    ioapic_init(cpus.ioapic);
+    print("machine: %u CPUs, I/O APIC at %x, TSC at %lu kHz", cpus.count, cpus.ioapic,
+          time_tsc_khz());
+}
+
 noreturn void core_main(uint32_t magic, uint32_t address)
 {
     console_init();
@@ -85,6 +95,10 @@ noreturn void core_main(uint32_t magic, uint32_t address)
     take_boot_info(magic, address, &boot_info);
     paging_set_uncached_from(boot_memory_end(&boot_info));
     print_boot_info(&boot_info);
+
+    acpi_init(boot_info.rsdp, boot_info.rsdp_size);
+    time_init();
+    start_cpus();
 
     const struct boot_module *policy = require_module(&boot_info, "policy");
 

@@ -3,6 +3,8 @@
  * handler takes none.
  *
  * Locks and their order (a lock is taken only while holding ones that stand above it):
+ *   pci (pci.c): ports CF8h and CFCh; a leaf
+ *   ioapic (apic.c): the I/O APIC's index and window; a leaf
  *   console (console.c): the output devices; a leaf
  */
 #ifndef CORE_PLATFORM_SPINLOCK_H

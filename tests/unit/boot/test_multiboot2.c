@@ -1,7 +1,7 @@
 /* Multiboot2: what GRUB hands over is read, what is malformed is refused and never overrun. */
 #include "testing.h"
 
-#include "boot/foreign.h"
+#include "foreign.h"
 #include "core/boot/loader.h"
 #include "hw/multiboot2.h"
 

@@ -1,9 +1,10 @@
 /*
- * Physical memory as a loader leaves it, for parsers: one heap block that begins at FOREIGN_BASE.
- * The block has just the size asked for, so that the sanitizer catches a read past its end.
+ * Physical memory as loader and firmware leave it, for parsers: one heap block that begins at
+ * FOREIGN_BASE. The block has just the size asked for, so that the sanitizer catches a read past
+ * its end.
  */
-#ifndef TESTS_UNIT_BOOT_FOREIGN_H
-#define TESTS_UNIT_BOOT_FOREIGN_H
+#ifndef TESTS_UNIT_FOREIGN_H
+#define TESTS_UNIT_FOREIGN_H
 
 #include <assert.h>
 #include <stdlib.h>
@@ -31,7 +32,7 @@ static inline void foreign_set(const void *data, size_t size)
     foreign_size = size;
 }
 
-/* A loader_reader */
+/* A loader_reader and an acpi_reader */
 static inline const void *foreign_read(uint64_t address, uint64_t length)
 {
     if (address < FOREIGN_BASE || address - FOREIGN_BASE > foreign_size ||

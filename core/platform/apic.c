@@ -1,0 +1,79 @@
+#include "core/platform/apic.h"
+
+#include "core/platform/console.h"
+#include "core/platform/cpu.h"
+#include "core/platform/instructions.h"
+#include "core/platform/spinlock.h"
+
+/* The APIC accepts a command within microseconds; a register read takes some 100 ns. */
+#define SEND_TRIES 100000
+
+static struct spinlock ioapic_lock;
+static uint32_t ioapic_base;
+
+void apic_check(void)
+{
+    uint64_t base = read_msr(MSR_APIC_BASE);
+
+    if (base & APIC_BASE_X2APIC)
+        fatal("local APIC in x2APIC mode: CPU %u, APIC_BASE %lx. Turn x2APIC off in the firmware's "
+              "set-up",
+              cpu_current()->index, base);
+    if (!(base & APIC_BASE_ENABLE) || (base & APIC_BASE_ADDRESS) != APIC_BASE_DEFAULT)
+        fatal(
+            "local APIC off or moved: CPU %u, APIC_BASE %lx. Load the firmware's default settings",
+            cpu_current()->index, base);
+}
+
+uint32_t apic_id(void)
+{
+    return apic_read(APIC_ID) >> APIC_ID_SHIFT;
+}
+
+static bool is_idle(void)
+{
+    for (int i = 0; i < SEND_TRIES; i++) {
+        if (!(apic_read(APIC_ICR_LOW) & APIC_ICR_PENDING))
+            return true;
+        pause();
+    }
+    return false;
+}
+
+bool apic_send(uint32_t destination, uint32_t command)
+{
+    if (!is_idle())
+        return false;
+    apic_write(APIC_ICR_HIGH, destination << APIC_ID_SHIFT);
+    apic_write(APIC_ICR_LOW, command);
+    return is_idle();
+}
+
+void ioapic_init(uint32_t address)
+{
+    ioapic_base = address;
+}
+
+static volatile uint32_t *ioapic_register(uint32_t offset)
+{
+    return at_physical(ioapic_base + offset);
+}
+
+uint32_t ioapic_read(uint32_t index)
+{
+    spinlock_take(&ioapic_lock);
+    *ioapic_register(IOAPIC_SELECT) = index;
+
+    uint32_t value = *ioapic_register(IOAPIC_WINDOW);
+
+    spinlock_release(&ioapic_lock);
+    return value;
+}
+
+void ioapic_write(uint32_t index, uint32_t value)
+{
+    spinlock_take(&ioapic_lock);
+    *ioapic_register(IOAPIC_SELECT) = index;
+    *ioapic_register(IOAPIC_WINDOW) = value;
+    spinlock_release(&ioapic_lock);
+}

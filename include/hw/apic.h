@@ -1,0 +1,38 @@
+/* Local APIC (APM vol. 2, chapter 16) and I/O APIC (Intel 82093AA data sheet). */
+#ifndef HW_APIC_H
+#define HW_APIC_H
+
+/* APM vol. 2, 16.3.1 and 16.9 */
+#define APIC_BASE_DEFAULT 0xfee00000u
+#define APIC_BASE_X2APIC  0x00000400u
+#define APIC_BASE_ENABLE  0x00000800u
+#define APIC_BASE_ADDRESS 0xffffffffff000u
+
+/* Registers by offset, table 16-2 */
+#define APIC_ID       0x020u
+#define APIC_VERSION  0x030u
+#define APIC_TPR      0x080u
+#define APIC_EOI      0x0b0u
+#define APIC_LDR      0x0d0u
+#define APIC_DFR      0x0e0u
+#define APIC_SPURIOUS 0x0f0u
+#define APIC_ICR_LOW  0x300u
+#define APIC_ICR_HIGH 0x310u
+
+#define APIC_ID_SHIFT 24 /* in APIC_ID and as destination in APIC_ICR_HIGH */
+
+/* Interrupt command, 16.5 */
+#define APIC_ICR_NMI     0x00000400u
+#define APIC_ICR_INIT    0x00000500u
+#define APIC_ICR_STARTUP 0x00000600u
+#define APIC_ICR_PENDING 0x00001000u
+#define APIC_ICR_ASSERT  0x00004000u
+#define APIC_ICR_SELF    0x00040000u
+#define APIC_ICR_OTHERS  0x000c0000u
+
+/* I/O APIC, 3.1 */
+#define IOAPIC_BASE_DEFAULT 0xfec00000u
+#define IOAPIC_SELECT       0x00u
+#define IOAPIC_WINDOW       0x10u
+
+#endif

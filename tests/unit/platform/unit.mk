@@ -1,0 +1,1 @@
+unit/platform/test_acpi_tables := core/platform/acpi_tables.c
