@@ -3,6 +3,8 @@
 #include <cpuid.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -35,6 +37,29 @@ bool client_is_inside(void)
     return memcmp(signature, BH_CPUID_SIGNATURE, sizeof(signature)) == 0;
 }
 
+static sigjmp_buf refused;
+
+static void on_sigill(int signal)
+{
+    (void)signal;
+    siglongjmp(refused, 1);
+}
+
+/* Asks where the channel is. False if VMMCALL is #UD: CPL 3 has no right to it. */
+static bool ask_for_channel(struct bh_answer *found)
+{
+    struct sigaction catch = {.sa_handler = on_sigill}, before;
+    volatile bool allowed = false;
+
+    sigaction(SIGILL, &catch, &before);
+    if (sigsetjmp(refused, 1) == 0) {
+        *found = bh_call(BH_CALL_CHANNEL, CHANNEL, 0, 0);
+        allowed = true;
+    }
+    sigaction(SIGILL, &before, NULL);
+    return allowed;
+}
+
 static bool find_channel(struct client *client)
 {
     struct bh_answer found;
@@ -42,10 +67,9 @@ static bool find_channel(struct client *client)
     if (!client_is_inside())
         return fail(client, "this system doesn't run under Bulkhead. Run it inside one of "
                             "Bulkhead's domains, in work's shell for instance");
-    found = bh_call(BH_CALL_CHANNEL, CHANNEL, 0, 0);
-    if (found.result == BH_E_DENIED)
+    if (!ask_for_channel(&found))
         return fail(client, "Bulkhead denies hypercalls to this domain's programs. The policy "
-                            "must let them");
+                            "must allow them: calls user");
     if (found.result != BH_OK)
         return fail(client,
                     "this domain has no channel (error %lld). The policy must name it as "

@@ -51,3 +51,10 @@ def test_help():
     equal((status, error), (0, ""), "exit status and standard error")
     for command in ("vault sign FILE", "vault key", "vault check"):
         contains(output, command, "help")
+
+
+def test_intruder_outside_bulkhead():
+    """Without Bulkhead below, the intruder attacks nothing: it would hit the machine itself."""
+    done = subprocess.run(["build/domains/work/bin/intruder"], capture_output=True, text=True)
+    equal((done.returncode, done.stdout), (2, ""), "exit status and standard output")
+    contains(done.stderr, "nothing is tried", "standard error")

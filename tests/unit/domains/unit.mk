@@ -9,3 +9,6 @@ unit/domains/test_minisig := domains/work/minisig.c domains/vault/service.c doma
 	lib/format.c
 unit-flags/domains/test_minisig := -I.
 unit-libs/domains/test_minisig := -lsodium
+
+unit/domains/test_report := domains/intruder/report.c lib/format.c
+unit-flags/domains/test_report := -I.
