@@ -79,7 +79,8 @@ def test_uefi_disk():
         image = kernel.with_name("disk.img")
         disk.build(image, kernel, modules, CACHE)
         check_boot(Disk(image), modules,
-                   ["probe: multiboot2", "probe: loaded by UEFI", "probe: TPM"], tpm=True)
+                   ["probe: multiboot2", "probe: loaded by UEFI", "probe: TPM"], tpm=True,
+                   screen=True)
 
 
 def test_bios_disk():
