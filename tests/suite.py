@@ -164,8 +164,6 @@ def execute_in(directory, job):
     report_read, report_write = os.pipe()
     environment = dict(os.environ, CMOCKA_MESSAGE_OUTPUT="TAP", TEST_REPORT_FD=str(report_write),
                        PYTHONDONTWRITEBYTECODE="1", TMPDIR=directory)
-    if not os.path.exists("/proc/self/task"):  # LeakSanitizer can't work without it
-        environment.setdefault("ASAN_OPTIONS", "detect_leaks=0")
     with subprocess.Popen(job.command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, pass_fds=[report_write], cwd=ROOT,
                           env=environment, start_new_session=True) as process:

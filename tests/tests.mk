@@ -15,9 +15,15 @@ UNIT_PROGRAMS := $(addprefix $(UNIT_BUILD)/,$(UNIT_TESTS))
 # program: -fno-sanitize-recover. Programs share no objects: each has its own flags.
 UNIT_CFLAGS := $(HOST_CFLAGS) -O1 -Itests/unit -fsanitize=address,undefined \
 	-fno-sanitize-recover=all -fno-omit-frame-pointer
+UNIT_COMMON := $(UNIT_BUILD)/sanitizer.o
+
+$(UNIT_COMMON): tests/unit/sanitizer.c
+	@mkdir -p $(@D)
+	@$(CC) $(UNIT_CFLAGS) -c -o $@ $<
 
 define unit_rule
-$(UNIT_BUILD)/$(1): $(patsubst %.c,$(UNIT_BUILD)/$(1).o/%.o,tests/unit/$(1).c $(unit/$(1)))
+$(UNIT_BUILD)/$(1): $(patsubst %.c,$(UNIT_BUILD)/$(1).o/%.o,tests/unit/$(1).c $(unit/$(1))) \
+		$(UNIT_COMMON)
 	@echo "  UNIT    $(1)"
 	@$(CC) $(UNIT_CFLAGS) -o $$@ $$^ -lcmocka $(unit-libs/$(1))
 $(UNIT_BUILD)/$(1).o/%.o: %.c
