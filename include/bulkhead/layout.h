@@ -11,7 +11,7 @@
 #define CORE_END  (CORE_BASE + CORE_SIZE)
 
 /* The IOMMU's device table. Closed before a policy is read, so its place isn't the policy's. */
-#define DEVICE_TABLE_BASE 0x10c00000
+#define DEVICE_TABLE_BASE 0x10e00000
 #define DEVICE_TABLE_SIZE 0x00200000
 
 #endif
