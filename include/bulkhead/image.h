@@ -231,6 +231,17 @@ struct bh_msr {
     uint64_t value;
 };
 
+/* The first row of a table; rows lie where an earlier check found them inside the image. */
+static inline const void *bh_rows(const struct bh_header *image, const struct bh_table *table)
+{
+    return (const uint8_t *)image + table->offset;
+}
+
+static inline const struct bh_domain *bh_domain_row(const struct bh_header *image, uint32_t index)
+{
+    return (const struct bh_domain *)bh_rows(image, &image->domains) + index;
+}
+
 _Static_assert(sizeof(struct bh_region) == 24, "no hidden padding");
 _Static_assert(sizeof(struct bh_file) == 80, "no hidden padding");
 _Static_assert(sizeof(struct bh_channel) == 80, "no hidden padding");

@@ -18,6 +18,8 @@
 #define APIC_SPURIOUS 0x0f0u
 #define APIC_ICR_LOW  0x300u
 #define APIC_ICR_HIGH 0x310u
+#define APIC_LVT_TIMER 0x320u
+#define APIC_LVT_LINT0 0x350u
 
 #define APIC_ID_SHIFT 24 /* in APIC_ID and as destination in APIC_ICR_HIGH */
 
@@ -30,9 +32,35 @@
 #define APIC_ICR_SELF    0x00040000u
 #define APIC_ICR_OTHERS  0x000c0000u
 
+#define APIC_ICR_MODE            0x00000700u
+#define APIC_ICR_MODE_SHIFT      8
+#define APIC_ICR_LOGICAL         0x00000800u
+#define APIC_ICR_LEVEL           0x00008000u
+#define APIC_ICR_SHORTHAND_SHIFT 18
+
+/* Delivery modes of ICR, LVT and I/O APIC entries, 16.5 */
+enum apic_mode {
+    APIC_MODE_FIXED = 0,
+    APIC_MODE_LOWEST = 1,
+    APIC_MODE_SMI = 2,
+    APIC_MODE_NMI = 4,
+    APIC_MODE_INIT = 5,
+    APIC_MODE_STARTUP = 6,
+    APIC_MODE_EXTINT = 7
+};
+
+#define APIC_SPURIOUS_ENABLE 0x100u
+#define APIC_LVT_MASKED      0x10000u
+
 /* I/O APIC, 3.1 */
 #define IOAPIC_BASE_DEFAULT 0xfec00000u
 #define IOAPIC_SELECT       0x00u
 #define IOAPIC_WINDOW       0x10u
+
+/* I/O APIC registers by index, 3.2 */
+#define IOAPIC_ID      0x00u
+#define IOAPIC_VERSION 0x01u /* bits 23:16: number of the last entry */
+#define IOAPIC_ENTRY   0x10u /* two registers for each entry, low half first */
+#define IOAPIC_MASKED  0x10000u
 
 #endif

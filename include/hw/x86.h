@@ -22,12 +22,15 @@
 #define CR0_PG 0x80000000
 
 /* CR4, APM vol. 2, 3.1.3 */
+#define CR4_PSE        0x00000010
 #define CR4_PAE        0x00000020
 #define CR4_MCE        0x00000040
 #define CR4_PGE        0x00000080
 #define CR4_OSFXSR     0x00000200
 #define CR4_OSXMMEXCPT 0x00000400
 #define CR4_UMIP       0x00000800
+#define CR4_LA57       0x00001000
+#define CR4_PCIDE      0x00020000
 #define CR4_OSXSAVE    0x00040000
 #define CR4_SMEP       0x00100000
 #define CR4_SMAP       0x00200000
@@ -35,6 +38,7 @@
 
 /* RFLAGS, APM vol. 2, 3.1.6 */
 #define RFLAGS_FIXED 0x00000002
+#define RFLAGS_TF    0x00000100
 #define RFLAGS_IF    0x00000200
 
 /* Model-specific registers, APM vol. 2, appendix A */
@@ -50,6 +54,7 @@
 #define EFER_LMA  0x00000400
 #define EFER_NXE  0x00000800
 #define EFER_SVME 0x00001000
+#define EFER_FFXSR 0x00004000
 
 /* CPUID, APM vol. 3, appendix E */
 #define CPUID_FEATURES            0x00000001
@@ -83,11 +88,18 @@
 #define DESCRIPTOR_CODE32 0x00cf9b000000ffff
 
 /* Exception vectors, APM vol. 2, 8.1 */
+#define VECTOR_DB    1
 #define VECTOR_NMI   2
+#define VECTOR_UD    6
 #define VECTOR_DF    8
+#define VECTOR_GP    13
 #define VECTOR_PF    14
 #define VECTOR_MC    18
-#define VECTOR_COUNT 32
+
+/* Interrupts that core itself takes, and how many vectors its descriptor tables have */
+#define VECTOR_WAKE     32 /* ends a CPU's sleep, says nothing else */
+#define VECTOR_SPURIOUS 47 /* bits 3:0 are ones on every APIC, APM vol. 2, 16.4.7 */
+#define VECTOR_COUNT    48
 
 #ifndef __ASSEMBLER__
 #include <assert.h>

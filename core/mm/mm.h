@@ -1,0 +1,49 @@
+/*
+ * What a domain's addresses mean.
+ *
+ * The p2m is the domain's compiled table in the policy image: guest-physical to machine.
+ * Core reads it and never changes it. On top of it stands the domain's own paging, which
+ * core walks where it must fetch an instruction on CPUs without decode assists.
+ */
+#ifndef MM_MM_H
+#define MM_MM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* One translation: the machine address of `gpa`, and what its leaf allows (hw/npt.h). */
+struct p2m_leaf {
+    uint64_t address; /* machine address that corresponds to the looked-up GPA */
+    uint64_t size;    /* bytes from there to the end of the leaf's page */
+    uint64_t flags;   /* the leaf's bits without the address; 0: nothing is mapped */
+};
+
+/*
+ * Looks `gpa` up in the 4-level table whose root page lies at `root`. Entries are read at
+ * their machine addresses, which core maps one to one. Pure but for those reads.
+ */
+struct p2m_leaf p2m_lookup(const uint64_t *root, uint64_t gpa);
+
+/*
+ * A pointer to the domain's own RAM at `gpa`, or NULL unless all `size` bytes lie in one
+ * page that the domain may read (and, if `write`, write) and that is RAM, not MMIO.
+ */
+void *p2m_ram(const uint64_t *root, uint64_t gpa, size_t size, bool write);
+
+/* The registers that decide how an address is translated (APM vol. 2, chapter 5). */
+struct guest_paging {
+    const uint64_t *p2m; /* root of the domain's table */
+    uint64_t cr0, cr3, cr4, efer;
+};
+
+/* Translates a linear address; false if the guest's tables or the p2m don't map it. */
+bool guest_translate(const struct guest_paging *paging, uint64_t linear, uint64_t *gpa);
+
+/*
+ * Copies up to `size` bytes at linear address `linear` into `buffer`, each byte read once.
+ * Returns how many bytes could be read before the first one that isn't mapped as RAM.
+ */
+size_t guest_read(const struct guest_paging *paging, uint64_t linear, void *buffer, size_t size);
+
+#endif

@@ -1,0 +1,47 @@
+#include "core/mm/mm.h"
+
+#include "hw/npt.h"
+
+static const uint64_t *entry_table(uint64_t entry)
+{
+    return (const uint64_t *)(uintptr_t)(entry & NPT_ADDRESS);
+}
+
+struct p2m_leaf p2m_lookup(const uint64_t *root, uint64_t gpa)
+{
+    const struct p2m_leaf nothing = {0};
+    const uint64_t *table = root;
+
+    if (gpa >> 48) {
+        return nothing;
+    }
+    for (unsigned level = NPT_LEVELS; level > 0; level--) {
+        unsigned shift = 12 + 9 * (level - 1);
+        uint64_t entry = table[(gpa >> shift) % NPT_ENTRIES];
+        uint64_t offset = gpa & ((1ull << shift) - 1);
+
+        if (!(entry & NPT_P)) {
+            return nothing;
+        }
+        if (level == 1 || (entry & NPT_PS)) {
+            return (struct p2m_leaf){
+                .address = (entry & NPT_ADDRESS & ~((1ull << shift) - 1)) + offset,
+                .size = (1ull << shift) - offset,
+                .flags = entry & ~NPT_ADDRESS,
+            };
+        }
+        table = entry_table(entry);
+    }
+    return nothing;
+}
+
+void *p2m_ram(const uint64_t *root, uint64_t gpa, size_t size, bool write)
+{
+    struct p2m_leaf leaf = p2m_lookup(root, gpa);
+
+    if (leaf.flags == 0 || (leaf.flags & NPT_UC) || leaf.size < size ||
+        (write && !(leaf.flags & NPT_W))) {
+        return NULL;
+    }
+    return (void *)(uintptr_t)leaf.address;
+}
