@@ -80,6 +80,8 @@ static void start_cpus(void)
 
     acpi_find_cpus(&cpus);
     ioapic_init(cpus.ioapic);
+    interrupts_mask_all();
+    apic_quiet();
     print("machine: %u CPUs, I/O APIC at %x, TSC at %lu kHz", cpus.count, cpus.ioapic,
           time_tsc_khz());
 }

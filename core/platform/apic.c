@@ -8,6 +8,10 @@
 /* The APIC accepts a command within microseconds; a register read takes some 100 ns. */
 #define SEND_TRIES 100000
 
+/* OCW1 of the two 8259s: one bit a line masks it. */
+#define PIC1_MASK 0x21
+#define PIC2_MASK 0xa1
+
 static struct spinlock ioapic_lock;
 static uint32_t ioapic_base;
 
@@ -28,6 +32,12 @@ void apic_check(void)
 uint32_t apic_id(void)
 {
     return apic_read(APIC_ID) >> APIC_ID_SHIFT;
+}
+
+void apic_quiet(void)
+{
+    apic_write(APIC_LVT_LINT0, APIC_LVT_MASKED);
+    apic_write(APIC_SPURIOUS, APIC_SPURIOUS_ENABLE | VECTOR_SPURIOUS);
 }
 
 static bool is_idle(void)
@@ -76,4 +86,14 @@ void ioapic_write(uint32_t index, uint32_t value)
     *ioapic_register(IOAPIC_SELECT) = index;
     *ioapic_register(IOAPIC_WINDOW) = value;
     spinlock_release(&ioapic_lock);
+}
+
+void interrupts_mask_all(void)
+{
+    uint32_t last = ioapic_read(IOAPIC_VERSION) >> 16 & 0xff;
+
+    for (uint32_t n = 0; n <= last; n++)
+        ioapic_write(IOAPIC_ENTRY + 2 * n, IOAPIC_MASKED);
+    out8(PIC1_MASK, 0xff);
+    out8(PIC2_MASK, 0xff);
 }

@@ -25,12 +25,22 @@ void apic_check(void);
 /* APIC ID of the calling CPU. */
 uint32_t apic_id(void);
 
+/*
+ * Ready for core: the calling CPU's APIC is on and takes nothing from the 8259s by LINT0. What an
+ * APIC that a domain owns does later is the domain's business (core/vdev).
+ */
+void apic_quiet(void);
+
 /* Sends what the bits of APIC_ICR_LOW say to the CPU with that APIC ID. False if the APIC doesn't
  * get it off within a bounded time. */
 bool apic_send(uint32_t destination, uint32_t command);
 
 /* Registers of the I/O APIC, by index; ioapic_init must have been called. */
 void ioapic_init(uint32_t address);
+
+/* Masks every entry of the I/O APIC and every line of the 8259s. */
+void interrupts_mask_all(void);
+
 uint32_t ioapic_read(uint32_t index);
 void ioapic_write(uint32_t index, uint32_t value);
 

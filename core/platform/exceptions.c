@@ -1,4 +1,5 @@
 /* The IDTs and what happens to an exception in core: only an NMI is survived. */
+#include "core/platform/apic.h"
 #include "core/platform/console.h"
 #include "core/platform/cpu.h"
 #include "core/platform/instructions.h"
@@ -48,7 +49,7 @@ void idt_init(void)
     boot_idt[VECTOR_MC].ist = 3;
 }
 
-/* Vectors above 31 have no gate: core takes no interrupts, one that comes is a #GP. */
+/* Vectors above the last one have no gate: one that comes is a #GP. */
 static void load(const struct gate *idt)
 {
     struct table_pointer pointer = {VECTOR_COUNT * sizeof(*idt) - 1, (uint64_t)idt};
@@ -70,6 +71,11 @@ void exception(const struct trap_frame *f)
 {
     if (f->vector == VECTOR_NMI) {
         cpu_current()->nmi_count++;
+        return;
+    }
+    if (f->vector >= VECTOR_WAKE) {
+        if (f->vector != VECTOR_SPURIOUS) /* a spurious one isn't in service, 16.4.7 */
+            apic_write(APIC_EOI, 0);
         return;
     }
     print("rip %016lx cs %04lx rflags %08lx rsp %016lx ss %04lx", f->rip, f->cs, f->rflags, f->rsp,

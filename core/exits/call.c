@@ -1,0 +1,136 @@
+/* Hypercalls (bulkhead/abi.h). Every argument is the caller's and untrusted. */
+#include "bulkhead/abi.h"
+
+#include "core/audit/audit.h"
+#include "core/exits/handlers.h"
+#include "core/mm/mm.h"
+#include "core/platform/platform.h"
+#include "lib/format.h"
+
+/* The n-th channel that the domain is an end of, and which end; NULL if there are fewer. */
+static const struct bh_channel *find_channel(const struct vcpu *vcpu, uint64_t n, unsigned *end)
+{
+    const struct bh_channel *rows = bh_rows(vcpu->image, &vcpu->image->channels);
+
+    for (unsigned i = 0; i < vcpu->image->channels.count; i++) {
+        for (*end = 0; *end < 2; (*end)++)
+            if (rows[i].end[*end].domain == vcpu->index && n-- == 0)
+                return &rows[i];
+    }
+    return NULL;
+}
+
+/* Which of domain `index`'s channels, counted as find_channel() does, is `channel`. */
+static unsigned number_of(const struct vcpu *vcpu, const struct bh_channel *channel, uint32_t index)
+{
+    const struct bh_channel *row = bh_rows(vcpu->image, &vcpu->image->channels);
+    unsigned number = 0;
+
+    for (; row != channel; row++)
+        number += row->end[0].domain == index || row->end[1].domain == index;
+    return number;
+}
+
+static int64_t call_version(struct vcpu *vcpu)
+{
+    (void)vcpu;
+    return BH_ABI_VERSION;
+}
+
+static int64_t call_channel(struct vcpu *vcpu)
+{
+    unsigned end;
+    const struct bh_channel *channel = find_channel(vcpu, vcpu->gpr[RDI], &end);
+
+    if (!channel)
+        return BH_E_ARG;
+    vcpu->gpr[RDI] = channel->end[end].gpa;
+    vcpu->gpr[RSI] = channel->size;
+    vcpu->gpr[RDX] = channel->end[end].rights;
+    return BH_OK;
+}
+
+static int64_t call_ring(struct vcpu *vcpu)
+{
+    unsigned end;
+    const struct bh_channel *channel = find_channel(vcpu, vcpu->gpr[RDI], &end);
+    struct vcpu *other;
+    uint32_t other_index;
+
+    if (!channel)
+        return BH_E_ARG;
+    if (!(channel->end[end].rights & BH_CHANNEL_RING))
+        return BH_E_DENIED;
+    other_index = channel->end[!end].domain;
+    other = svm_vcpu_of(other_index);
+    if (other) {
+        uint64_t bit = 1ull << number_of(vcpu, channel, other_index);
+        uint64_t before = __atomic_fetch_or(&other->doorbells, bit, __ATOMIC_ACQ_REL);
+
+        if (!(before & bit)) /* one that already rings need not be woken again */
+            svm_wake(other);
+    }
+    return BH_OK;
+}
+
+static int64_t call_wait(struct vcpu *vcpu)
+{
+    uint64_t rung;
+
+    if (vcpu->domain->interrupts != BH_VIRTUAL)
+        return BH_E_DENIED;
+    while (!(rung = __atomic_exchange_n(&vcpu->doorbells, 0, __ATOMIC_ACQ_REL)))
+        svm_host_window(vcpu, true);
+    vcpu->gpr[RDI] = rung;
+    return BH_OK;
+}
+
+static int64_t call_log(struct vcpu *vcpu)
+{
+    uint64_t gpa = vcpu->gpr[RDI];
+    uint64_t size = vcpu->gpr[RSI];
+    char prefix[BH_NAME_SIZE + 4];
+    char text[BH_LOG_MAX + 1];
+
+    if (!(vcpu->domain->rights & BH_RIGHT_LOG))
+        return BH_E_DENIED;
+    if (size < 1 || size > BH_LOG_MAX)
+        return BH_E_ARG;
+    for (uint64_t i = 0; i < size; i++) {
+        const volatile char *byte = p2m_ram(vcpu->p2m, gpa + i, 1, false);
+
+        if (!byte)
+            return BH_E_ADDRESS;
+        text[i] = *byte;
+    }
+    text[size] = '\0';
+    format(prefix, sizeof(prefix), "[%s] ", vcpu->domain->name);
+    console_line(prefix, text);
+    return BH_OK;
+}
+
+static int64_t call_stop(struct vcpu *vcpu)
+{
+    exits_stop(vcpu, "it asked to");
+}
+
+static int64_t (*const calls[BH_CALLS])(struct vcpu *) = {
+    [BH_CALL_VERSION] = call_version, [BH_CALL_CHANNEL] = call_channel, [BH_CALL_RING] = call_ring,
+    [BH_CALL_WAIT] = call_wait,       [BH_CALL_LOG] = call_log,         [BH_CALL_STOP] = call_stop,
+};
+
+void exit_call(struct vcpu *vcpu)
+{
+    uint64_t number = vcpu->vmcb->rax & ~(uint64_t)BH_CALL_MASK;
+    bool ours = (vcpu->vmcb->rax & BH_CALL_MASK) == BH_CALL && number < BH_CALLS;
+
+    if (vcpu->vmcb->cpl != 0 && !(vcpu->domain->rights & BH_RIGHT_USERCALL)) {
+        exit_undefined(vcpu);
+        return;
+    }
+    exits_skip_0f01(vcpu, 0xd9);
+    if (!ours)
+        audit_violation(vcpu->domain, vcpu->index, VIOLATION_CALL, vcpu->vmcb->rax,
+                        vcpu->vmcb->rip);
+    vcpu->vmcb->rax = (uint64_t)(ours ? calls[number](vcpu) : BH_E_CALL);
+}

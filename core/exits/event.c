@@ -1,0 +1,73 @@
+/* Exceptions, interrupts, and instructions that wait or flush. */
+#include "core/exits/handlers.h"
+#include "core/platform/platform.h"
+
+/* #DB and #AC are intercepted so that an endless one can't hold the core; they are the domain's. */
+void exit_exception(struct vcpu *vcpu)
+{
+    svm_inject_exception(vcpu, (unsigned)(vcpu->vmcb->exitcode - SVM_EXIT_EXCEPTION_DB + 1),
+                         (uint32_t)vcpu->vmcb->exitinfo1);
+}
+
+void exit_machine_check(struct vcpu *vcpu)
+{
+    exits_stop(vcpu, "the CPU reported a machine check");
+}
+
+/* INTR, SMI, INIT: pending until GIF is set, then taken by core or by the SMM stub. */
+void exit_host_interrupt(struct vcpu *vcpu)
+{
+    svm_host_window(vcpu, false);
+}
+
+/* An NMI that isn't core's own is the domain's, if it owns its core. */
+void exit_nmi(struct vcpu *vcpu)
+{
+    svm_host_window(vcpu, false);
+    if (vcpu->domain->interrupts == BH_DIRECT)
+        svm_inject_nmi(vcpu);
+}
+
+/* Only domains with virtual interrupts get here: they sleep until a doorbell rings. */
+void exit_hlt(struct vcpu *vcpu)
+{
+    struct insn insn = exits_fetch(vcpu);
+
+    if (insn.kind != INSN_OTHER || insn.opcode != 0xf4)
+        exits_stop(vcpu, "its code changed while core was answering it");
+    while (!__atomic_load_n(&vcpu->doorbells, __ATOMIC_ACQUIRE))
+        svm_host_window(vcpu, true);
+    exits_set_rip(vcpu, vcpu->vmcb->rip + insn.length);
+}
+
+/* INVD would drop what others have written (APM vol. 2, 15.13.2). */
+void exit_wbinvd(struct vcpu *vcpu)
+{
+    __asm__ volatile("wbinvd" : : : "memory");
+    exits_skip_two_byte(vcpu, vcpu->vmcb->exitcode == SVM_EXIT_INVD ? 0x08 : 0x09);
+}
+
+#define XCR0_X87 1u
+#define XCR0_SSE 2u
+#define XCR0_AVX 4u
+
+/* APM vol. 4, XSETBV: what the CPU would refuse is #GP; CPL was checked before the exit. */
+void exit_xsetbv(struct vcpu *vcpu)
+{
+    uint64_t value = vcpu->gpr[RDX] << 32 | (uint32_t)vcpu->vmcb->rax;
+    uint64_t supported = cpuid(0xd, 0).eax & (XCR0_X87 | XCR0_SSE | XCR0_AVX);
+
+    if (!(vcpu->vmcb->cr4 & CR4_OSXSAVE)) {
+        svm_inject_exception(vcpu, VECTOR_UD, 0);
+        return;
+    }
+    if (vcpu->vmcb->cpl != 0 || (uint32_t)vcpu->gpr[RCX] != 0 || (value & ~supported) ||
+        !(value & XCR0_X87) || ((value & XCR0_AVX) && !(value & XCR0_SSE))) {
+        svm_inject_exception(vcpu, VECTOR_GP, 0);
+        return;
+    }
+    write_cr4(read_cr4() | CR4_OSXSAVE);
+    __asm__ volatile("xsetbv" : : "c"(0), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)));
+    write_cr4(read_cr4() & ~(uint64_t)CR4_OSXSAVE);
+    exits_skip_0f01(vcpu, 0xd1);
+}

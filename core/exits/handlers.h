@@ -1,0 +1,59 @@
+/* Inside core/exits: the handlers that include/tables/exits.def names, and what they share. */
+#ifndef EXITS_HANDLERS_H
+#define EXITS_HANDLERS_H
+
+#include <stdint.h>
+
+#include "core/exits/decode.h"
+#include "core/exits/exits.h"
+#include "hw/x86.h"
+
+svm_exit_handler exit_call, exit_cpuid, exit_cr, exit_exception, exit_general_protection, exit_hlt,
+    exit_host_interrupt, exit_io, exit_machine_check, exit_msr, exit_nmi, exit_npf, exit_undefined,
+    exit_unexpected, exit_wbinvd, exit_xsetbv;
+
+/*
+ * Ends the domain, alone: its devices lose DMA, its core sleeps, `why` and its registers stand
+ * on the console.
+ */
+_Noreturn void exits_stop(struct vcpu *vcpu, const char *why);
+
+/*
+ * Fetches and decodes the instruction at CS:RIP. INSN_UNKNOWN if it can't be read or isn't one
+ * that the decoder knows.
+ */
+struct insn exits_fetch(struct vcpu *vcpu);
+
+/*
+ * True if the instruction `0F opcode` at RIP is the same as last time, without prefixes and not
+ * single-stepped: then two bytes are all there is to skip.
+ */
+static inline bool exits_is_plain(const struct vcpu *vcpu, uint8_t opcode)
+{
+    const struct vmcb *vmcb = vcpu->vmcb;
+
+    return vcpu->code_rip == vmcb->rip && vcpu->code_cr3 == vmcb->cr3 &&
+           *vcpu->code == (0x0f | opcode << 8) && !(vmcb->rflags & RFLAGS_TF);
+}
+
+static inline void exits_skip_plain(struct vcpu *vcpu)
+{
+    vcpu->vmcb->rip += 2;
+    vcpu->vmcb->interrupt_shadow = 0;
+}
+
+/*
+ * Steps over the instruction `0F opcode` (in the second function: 0F 01 modrm) that caused this
+ * exit. If something else stands there by now, the domain changed its code under core's eyes and
+ * is stopped.
+ */
+void exits_skip_two_byte(struct vcpu *vcpu, uint8_t opcode);
+void exits_skip_0f01(struct vcpu *vcpu, uint8_t modrm);
+
+/* Moves RIP to `rip`: ends an interrupt shadow, and single-steps where the domain asked for it. */
+void exits_set_rip(struct vcpu *vcpu, uint64_t rip);
+
+/* Fills the CPUID answers of the domain from its rows and this CPU. */
+void cpuid_init_domain(struct vcpu *vcpu);
+
+#endif

@@ -1,0 +1,148 @@
+#include "core/svm/svm.h"
+
+#include <stddef.h>
+
+#include "core/platform/platform.h"
+#include "hw/x86.h"
+#include "lib/memory.h"
+
+#define MSR_VM_HSAVE_PA     0xc0010117u  /* 15.30.4 */
+#define VMCB_V_INTR_MASKING (1ull << 24) /* 15.21.1 */
+
+_Static_assert(offsetof(struct vcpu, vmcb) == 0x80, "vmrun.S");
+_Static_assert(offsetof(struct vcpu, handler) == 0x88, "vmrun.S");
+_Static_assert(offsetof(struct vcpu, host) == 0x90, "vmrun.S");
+_Static_assert(offsetof(struct vcpu, take_interrupts) == 0x98, "vmrun.S");
+_Static_assert(RDI * 8 == 0x38 && R8 * 8 == 0x40 && RBP * 8 == 0x28, "vmrun.S");
+
+_Noreturn void svm_loop(struct vcpu *vcpu);
+void svm_window(struct vmcb *guest, struct vmcb *host, bool sleep, bool interrupts);
+
+/* Owner of each: the CPU that runs the domain; others only set bits in `doorbells`. */
+static struct vcpu vcpus[BH_MAX_DOMAINS];
+
+/* Owner of each: the CPU of that number. */
+static _Alignas(4096) uint8_t hsave[BH_MAX_CORES][4096];
+static struct vmcb host_state[BH_MAX_CORES] __attribute__((aligned(4096)));
+static struct vmcb guest_vmcb[BH_MAX_CORES] __attribute__((aligned(4096)));
+
+const uint16_t svm_no_code = 0;
+
+void svm_enable_cpu(unsigned cpu)
+{
+    write_msr(MSR_EFER, read_msr(MSR_EFER) | EFER_SVME);
+    write_msr(MSR_VM_HSAVE_PA, (uintptr_t)hsave[cpu]);
+    __asm__ volatile("vmsave %0" : : "a"(&host_state[cpu]) : "memory");
+}
+
+struct vcpu *svm_init_vcpu(const struct bh_header *image, unsigned index, unsigned cpu)
+{
+    const struct bh_domain *domain = bh_domain_row(image, index);
+    struct vcpu *vcpu = &vcpus[index];
+    struct vmcb *vmcb = &guest_vmcb[cpu];
+
+    memset(vmcb, 0, sizeof(*vmcb));
+    memcpy(vmcb->intercepts, domain->intercepts, sizeof(vmcb->intercepts));
+    vmcb->iopm_base_pa = domain->iopm;
+    vmcb->msrpm_base_pa = domain->msrpm;
+    vmcb->guest_asid = domain->asid;
+    vmcb->tlb_control = VMCB_TLB_FLUSH_ALL; /* one vCPU a core: flushing at each entry is safe */
+    vmcb->np_enable = 1;
+    vmcb->n_cr3 = domain->table;
+    vmcb->v_intr = domain->interrupts == BH_VIRTUAL ? VMCB_V_INTR_MASKING : 0;
+    vmcb->g_pat = PAT_DEFAULT;
+    vmcb->efer = EFER_SVME;
+    vmcb->rflags = RFLAGS_FIXED;
+    vmcb->dr6 = 0xffff0ff0;
+    vmcb->dr7 = 0x400;
+
+    memset(vcpu, 0, sizeof(*vcpu));
+    vcpu->vmcb = vmcb;
+    vcpu->host = &host_state[cpu];
+    vcpu->take_interrupts = domain->interrupts == BH_VIRTUAL;
+    vcpu->image = image;
+    vcpu->domain = domain;
+    vcpu->p2m = (const uint64_t *)(uintptr_t)domain->table;
+    vcpu->index = index;
+    vcpu->cpu = cpu;
+    vcpu->code = &svm_no_code;
+    return vcpu;
+}
+
+struct vcpu *svm_vcpu_of(unsigned index)
+{
+    return index < BH_MAX_DOMAINS && vcpus[index].vmcb ? &vcpus[index] : NULL;
+}
+
+/* Leaves nothing of core's in the x87 and SSE registers that a domain could read. */
+static void clear_fpu(void)
+{
+    static const _Alignas(16) struct {
+        uint16_t fcw;
+        uint8_t zero[22];
+        uint32_t mxcsr;
+        uint8_t rest[484];
+    } clean = {.fcw = 0x37f, .mxcsr = 0x1f80};
+
+    _Static_assert(sizeof(clean) == 512, "FXSAVE image");
+    __asm__ volatile("fxrstor64 %0" : : "m"(clean));
+}
+
+_Noreturn void svm_run(struct vcpu *vcpu, svm_exit_handler *handler)
+{
+    vcpu->handler = handler;
+    clear_fpu();
+    svm_loop(vcpu);
+}
+
+void svm_host_window(struct vcpu *vcpu, bool sleep)
+{
+    svm_window(vcpu->vmcb, vcpu->host, sleep, vcpu->take_interrupts != 0);
+    if (vcpu->take_interrupts) {
+        __asm__ volatile("sti"); /* GIF is clear: nothing is taken, VMRUN sees IF */
+    }
+}
+
+void svm_wake(const struct vcpu *vcpu)
+{
+    if (vcpu->take_interrupts &&
+        !apic_send(cpu_areas[vcpu->cpu].cpu.apic_id, APIC_MODE_FIXED | VECTOR_WAKE))
+        print("%s: its core can't be woken: the local APIC doesn't send", vcpu->domain->name);
+}
+
+/* Vectors that push an error code, 8.2. */
+static bool has_error_code(unsigned vector)
+{
+    return vector == 8 || (vector >= 10 && vector <= 14) || vector == 17;
+}
+
+void svm_inject_exception(struct vcpu *vcpu, unsigned vector, uint32_t error)
+{
+    uint64_t event = VMCB_EVENT_VALID | VMCB_EVENT_EXCEPTION | vector;
+
+    if (has_error_code(vector)) {
+        event |= VMCB_EVENT_HAS_ERROR | (uint64_t)error << 32;
+    }
+    vcpu->vmcb->eventinj = event;
+}
+
+void svm_inject_nmi(struct vcpu *vcpu)
+{
+    vcpu->vmcb->eventinj = VMCB_EVENT_VALID | VMCB_EVENT_NMI;
+}
+
+uint64_t svm_get_gpr(const struct vcpu *vcpu, unsigned reg)
+{
+    return reg == RAX ? vcpu->vmcb->rax : reg == RSP ? vcpu->vmcb->rsp : vcpu->gpr[reg];
+}
+
+void svm_set_gpr(struct vcpu *vcpu, unsigned reg, uint64_t value)
+{
+    if (reg == RAX) {
+        vcpu->vmcb->rax = value;
+    } else if (reg == RSP) {
+        vcpu->vmcb->rsp = value;
+    } else {
+        vcpu->gpr[reg] = value;
+    }
+}

@@ -1,0 +1,81 @@
+/*
+ * The world switch: one vCPU per core, its VMCB, and the loop that runs it.
+ *
+ * Between svm_run()'s CLGI and the domain's end GIF is clear whenever core runs, and the
+ * CPU keeps the domain's FS, GS, TR, LDTR and SYSCALL registers: #VMEXIT doesn't restore
+ * them. So exit handlers use no TLS and no IST stack, and what needs the host's own state
+ * or must let interrupts in goes through svm_host_window().
+ */
+#ifndef SVM_SVM_H
+#define SVM_SVM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bulkhead/image.h"
+#include "hw/svm.h"
+
+struct vcpu;
+typedef void svm_exit_handler(struct vcpu *vcpu);
+
+/* General registers in the order of instruction encoding. */
+enum gpr { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15, GPRS };
+
+/* vmrun.S knows the offsets of the first fields. */
+struct vcpu {
+    uint64_t gpr[GPRS];        /* 000h: all but RAX and RSP, which the VMCB holds */
+    struct vmcb *vmcb;         /* 080h: physical = virtual */
+    svm_exit_handler *handler; /* 088h */
+    struct vmcb *host;         /* 090h: what VMLOAD restores for the host */
+    uint64_t take_interrupts;  /* 098h: 1 if core takes INTR, 0 if the domain does */
+
+    const struct bh_header *image;  /* the policy image */
+    const struct bh_domain *domain; /* its row there */
+    const uint64_t *p2m;            /* root of its table */
+    unsigned index;                 /* of the domain */
+    unsigned cpu;                   /* core number it runs on */
+    bool stopped;
+    uint64_t efer;     /* as the domain wrote it; the VMCB's has SVME, and LME only with PG */
+    uint64_t code_rip; /* where the last fetched instruction lies: */
+    uint64_t code_cr3; /* the key, linear RIP and CR3, */
+    const volatile uint16_t *code; /* and its bytes in the domain's RAM; see exits/fetch.c */
+    const struct cpuid_answer *const *cpuid; /* exits/cpuid.c */
+    uint64_t doorbells;                      /* channels that have rung, one bit each; atomic */
+};
+
+/* What `code` points at while no code is remembered: it equals no opcode that is looked for. */
+extern const uint16_t svm_no_code;
+
+/* Makes this CPU able to run domains: EFER.SVME, VM_HSAVE_PA, and a copy of its own state. */
+void svm_enable_cpu(unsigned cpu);
+
+/* Prepares the vCPU of domain `index`, to run on CPU `cpu`: the policy's rights in its VMCB. */
+struct vcpu *svm_init_vcpu(const struct bh_header *image, unsigned index, unsigned cpu);
+
+/* The vCPU of domain `index`, or NULL if it has none (yet). */
+struct vcpu *svm_vcpu_of(unsigned index);
+
+/* Runs the vCPU for ever; every #VMEXIT calls `handler`, which returns to resume it. */
+_Noreturn void svm_run(struct vcpu *vcpu, svm_exit_handler *handler);
+
+/*
+ * Lets what is pending reach core: NMI and SMI always, maskable interrupts if core takes
+ * them for this vCPU. With `sleep` the CPU halts until one arrives. Host state is loaded
+ * meanwhile. Called with GIF clear, returns with GIF clear.
+ */
+void svm_host_window(struct vcpu *vcpu, bool sleep);
+
+/* Ends the sleep of a vCPU whose doorbell was set; one that owns its interrupts polls instead. */
+void svm_wake(const struct vcpu *vcpu);
+
+/* Has the domain take an exception (15.20) when it resumes; `error` only if the vector has one. */
+void svm_inject_exception(struct vcpu *vcpu, unsigned vector, uint32_t error);
+
+/* Has the domain take an NMI when it resumes. */
+void svm_inject_nmi(struct vcpu *vcpu);
+
+/* A general register by its encoding, including RAX and RSP. */
+uint64_t svm_get_gpr(const struct vcpu *vcpu, unsigned reg);
+void svm_set_gpr(struct vcpu *vcpu, unsigned reg, uint64_t value);
+
+#endif

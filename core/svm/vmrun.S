@@ -1,0 +1,92 @@
+/*
+ * The only code that runs between core and a domain.
+ *
+ * VMRUN saves the host's RSP, RAX, RIP, CR and segment state at VM_HSAVE_PA and #VMEXIT
+ * loads it back (APM vol. 2, 15.5.1, 15.6); all other general registers are moved here.
+ * GIF stays clear from svm_run on; VMRUN sets it for the domain.
+ */
+#define VCPU_RCX     0x08
+#define VCPU_RDX     0x10
+#define VCPU_RBX     0x18
+#define VCPU_RBP     0x28
+#define VCPU_RSI     0x30
+#define VCPU_RDI     0x38
+#define VCPU_R8      0x40
+#define VCPU_VMCB    0x80
+#define VCPU_HANDLER 0x88
+#define VCPU_HOST    0x90
+#define VCPU_TAKE    0x98
+
+    .section .text
+    .globl svm_loop
+/* _Noreturn void svm_loop(struct vcpu *vcpu) */
+svm_loop:
+    clgi
+    mov VCPU_VMCB(%rdi), %rax
+    vmload %rax
+    /* With V_INTR_MASKING the host's IF lets INTR end the domain's run (15.21.1). */
+    cmpq $0, VCPU_TAKE(%rdi)
+    je 1f
+    sti
+1:  and $-16, %rsp
+    push %rdi
+    push %rdi /* keeps the stack aligned at the call */
+resume:
+    mov (%rsp), %rdi
+    mov VCPU_VMCB(%rdi), %rax
+    mov VCPU_RCX(%rdi), %rcx
+    mov VCPU_RDX(%rdi), %rdx
+    mov VCPU_RBX(%rdi), %rbx
+    mov VCPU_RBP(%rdi), %rbp
+    mov VCPU_RSI(%rdi), %rsi
+    mov VCPU_R8 + 0x00(%rdi), %r8
+    mov VCPU_R8 + 0x08(%rdi), %r9
+    mov VCPU_R8 + 0x10(%rdi), %r10
+    mov VCPU_R8 + 0x18(%rdi), %r11
+    mov VCPU_R8 + 0x20(%rdi), %r12
+    mov VCPU_R8 + 0x28(%rdi), %r13
+    mov VCPU_R8 + 0x30(%rdi), %r14
+    mov VCPU_R8 + 0x38(%rdi), %r15
+    mov VCPU_RDI(%rdi), %rdi
+    vmrun %rax
+    push %rdi
+    mov 8(%rsp), %rdi
+    mov %rcx, VCPU_RCX(%rdi)
+    mov %rdx, VCPU_RDX(%rdi)
+    mov %rbx, VCPU_RBX(%rdi)
+    mov %rbp, VCPU_RBP(%rdi)
+    mov %rsi, VCPU_RSI(%rdi)
+    mov %r8, VCPU_R8 + 0x00(%rdi)
+    mov %r9, VCPU_R8 + 0x08(%rdi)
+    mov %r10, VCPU_R8 + 0x10(%rdi)
+    mov %r11, VCPU_R8 + 0x18(%rdi)
+    mov %r12, VCPU_R8 + 0x20(%rdi)
+    mov %r13, VCPU_R8 + 0x28(%rdi)
+    mov %r14, VCPU_R8 + 0x30(%rdi)
+    mov %r15, VCPU_R8 + 0x38(%rdi)
+    pop VCPU_RDI(%rdi)
+    call *VCPU_HANDLER(%rdi)
+    jmp resume
+
+    .globl svm_window
+/* void svm_window(struct vmcb *guest, struct vmcb *host, bool sleep, bool interrupts) */
+svm_window:
+    mov %rdi, %rax
+    vmsave %rax
+    mov %rsi, %rax
+    vmload %rax
+    cli
+    stgi /* NMI and SMI are taken here */
+    test %cl, %cl
+    jz 1f
+    sti /* takes effect after the next instruction, so none can slip in before HLT */
+1:  test %dl, %dl
+    jz 2f
+    hlt
+2:  nop
+    clgi
+    mov %rdi, %rax
+    vmload %rax
+    ret
+
+    .section .note.GNU-stack, "", @progbits

@@ -1,0 +1,20 @@
+/* Inside core/vdev: one device each. */
+#ifndef VDEV_DEVICES_H
+#define VDEV_DEVICES_H
+
+#include "core/vdev/vdev.h"
+
+void vpci_init(const struct vcpu *vcpu);
+
+/* Switches the decoders and the bus mastering of the domain's functions off. */
+void vpci_quiet(const struct vcpu *vcpu);
+
+bool vpci_port(struct vcpu *vcpu, uint16_t port, unsigned size, bool in, uint32_t *value);
+
+/* Local APIC: `offset` into its page, a 32-bit write. Reads never get here. */
+bool vapic_write(struct vcpu *vcpu, uint32_t offset, uint32_t value);
+
+/* I/O APIC: `offset` into its page, 32-bit accesses. */
+bool vioapic_access(struct vcpu *vcpu, uint32_t offset, bool is_write, uint32_t *value);
+
+#endif

@@ -1,0 +1,175 @@
+/*
+ * PCI configuration space by CF8h/CFCh (PCI Local Bus 3.0, 3.2.2.3.2 and 6). A domain sees the
+ * functions that have a row in the policy image, through that row's masks. BARs belong to core:
+ * it places them once, where the domain's table maps them; the domain's own writes only answer
+ * its sizing.
+ */
+#include "core/audit/audit.h"
+#include "core/platform/platform.h"
+#include "core/vdev/devices.h"
+
+#define ADDRESS_BITS 0x80fffffcu
+#define BARS         6u
+#define ABSENT       0xffffffffu
+
+/* Owner: the domain's core. `bar` as the domain wrote them, by its function rows. */
+static struct {
+    uint32_t address;
+    uint32_t bar[BH_MAX_PCI][BARS];
+} views[BH_MAX_DOMAINS];
+
+static const struct bh_pci_function *rows_of(const struct vcpu *vcpu)
+{
+    return (const struct bh_pci_function *)bh_rows(vcpu->image, &vcpu->image->functions) +
+           vcpu->domain->functions.offset;
+}
+
+static uint32_t bar_flags(uint32_t flags)
+{
+    if (flags & BH_BAR_IO)
+        return 1;
+    return (flags & BH_BAR_64 ? 4u : 0) | (flags & BH_BAR_PREFETCH ? 8u : 0);
+}
+
+/* BAR `n` of a row: what it holds at first, and the bits that a write can change. */
+static void bar_value(const struct bh_pci_function *row, unsigned n, uint32_t *value,
+                      uint32_t *mask)
+{
+    bool upper = n > 0 && (row->bar[n - 1].flags & BH_BAR_64);
+    unsigned first = upper ? n - 1 : n;
+
+    *value = *mask = 0;
+    if (row->bar[first].size == 0)
+        return;
+    if (upper) {
+        *value = (uint32_t)(row->bar[first].address >> 32);
+        *mask = (uint32_t)(~(row->bar[first].size - 1) >> 32);
+    } else {
+        *value = (uint32_t)row->bar[n].address | bar_flags(row->bar[n].flags);
+        *mask = (uint32_t) ~(row->bar[n].size - 1);
+    }
+}
+
+/* Quiet (no DMA, no decoding) and with its BARs where the policy says. */
+static void place(const struct bh_pci_function *row)
+{
+    pci_write16(row->bdf, PCI_COMMAND, 0);
+    for (unsigned n = 0; n < BARS; n++) {
+        uint32_t value, mask;
+
+        bar_value(row, n, &value, &mask);
+        pci_write32(row->bdf, (uint8_t)(PCI_BAR0 + 4 * n), value);
+        if ((pci_read32(row->bdf, (uint8_t)(PCI_BAR0 + 4 * n)) & mask) != (value & mask))
+            fatal("PCI device %x:%x.%x: BAR %u doesn't take the address 0x%x that the policy gives "
+                  "it. Correct its size or address in the machine description",
+                  row->bdf >> 8, row->bdf >> 3 & 31, row->bdf & 7, n, value);
+    }
+}
+
+void vpci_init(const struct vcpu *vcpu)
+{
+    const struct bh_pci_function *rows = rows_of(vcpu);
+
+    for (unsigned i = 0; i < vcpu->domain->functions.count; i++) {
+        if (rows[i].granted)
+            place(&rows[i]);
+        for (unsigned n = 0; n < BARS; n++) {
+            uint32_t mask;
+
+            bar_value(&rows[i], n, &views[vcpu->index].bar[i][n], &mask);
+        }
+    }
+}
+
+void vpci_quiet(const struct vcpu *vcpu)
+{
+    const struct bh_pci_function *rows = rows_of(vcpu);
+
+    for (unsigned i = 0; i < vcpu->domain->functions.count; i++)
+        if (rows[i].granted)
+            pci_write16(rows[i].bdf, PCI_COMMAND, 0);
+}
+
+static uint32_t read_dword(const struct vcpu *vcpu, unsigned i, uint8_t reg)
+{
+    const struct bh_pci_function *row = &rows_of(vcpu)[i];
+    unsigned bar = (reg - PCI_BAR0) / 4;
+
+    if (reg >= PCI_BAR0 && bar < BARS)
+        return views[vcpu->index].bar[i][bar];
+    return pci_read32(row->bdf, reg) & row->read_mask[reg / 4];
+}
+
+/* Writes whole bytes, so that write-1-to-clear bits beside a register aren't touched. */
+static bool write_bytes(struct vcpu *vcpu, unsigned i, uint8_t reg, unsigned size, uint32_t value)
+{
+    const struct bh_pci_function *row = &rows_of(vcpu)[i];
+    bool allowed = false;
+
+    for (unsigned n = 0; n < size; n++) {
+        uint8_t at = (uint8_t)(reg + n);
+        uint8_t mask = (uint8_t)(row->write_mask[at / 4] >> (at % 4 * 8));
+        uint8_t byte = (uint8_t)(value >> (8 * n));
+
+        if (!mask)
+            continue;
+        allowed = true;
+        pci_write8(row->bdf, at, (uint8_t)((pci_read8(row->bdf, at) & ~mask) | (byte & mask)));
+    }
+    return allowed;
+}
+
+static bool write_config(struct vcpu *vcpu, unsigned i, uint8_t reg, unsigned size, uint32_t value)
+{
+    const struct bh_pci_function *row = &rows_of(vcpu)[i];
+    unsigned bar = (reg - PCI_BAR0) / 4;
+
+    if (reg >= PCI_BAR0 && bar < BARS) {
+        uint32_t first, mask;
+
+        bar_value(row, bar, &first, &mask);
+        if (size == 4)
+            views[vcpu->index].bar[i][bar] = (value & mask) | (first & ~mask);
+        return row->granted;
+    }
+    return write_bytes(vcpu, i, reg, size, value);
+}
+
+static bool access_config(struct vcpu *vcpu, uint8_t byte, unsigned size, bool in, uint32_t *value)
+{
+    uint32_t address = views[vcpu->index].address;
+    uint16_t bdf = (uint16_t)(address >> 8);
+    uint8_t reg = (uint8_t)((address & 0xfc) + byte);
+    const struct bh_pci_function *rows = rows_of(vcpu);
+    unsigned i = 0;
+
+    while (i < vcpu->domain->functions.count && rows[i].bdf != bdf)
+        i++;
+    if (!(address & PCI_CONFIG_ENABLE) || i == vcpu->domain->functions.count) {
+        *value = ABSENT;
+        if (!in)
+            audit_violation(vcpu->domain, vcpu->index, VIOLATION_PCI_WRITE,
+                            (uint32_t)bdf << 16 | reg, 0);
+    } else if (in) {
+        *value = read_dword(vcpu, i, reg & 0xfc) >> (8 * (reg & 3));
+    } else if (!write_config(vcpu, i, reg, size, *value)) {
+        audit_violation(vcpu->domain, vcpu->index, VIOLATION_PCI_WRITE, (uint32_t)bdf << 16 | reg,
+                        *value);
+    }
+    return true;
+}
+
+bool vpci_port(struct vcpu *vcpu, uint16_t port, unsigned size, bool in, uint32_t *value)
+{
+    uint32_t *address = &views[vcpu->index].address;
+
+    if (port >= PCI_CONFIG_DATA)
+        return access_config(vcpu, (uint8_t)(port - PCI_CONFIG_DATA), size, in, value);
+    if (port != PCI_CONFIG_ADDRESS || size != 4)
+        return false; /* CF9h resets the machine; parts of CF8h are no PCI access */
+    if (in)
+        *value = *address;
+    else
+        *address = *value & ADDRESS_BITS;
+    return true;
+}

@@ -1,0 +1,37 @@
+#include "core/vdev/vdev.h"
+
+#include "core/platform/platform.h"
+#include "core/vdev/devices.h"
+
+void vdev_init_domain(struct vcpu *vcpu)
+{
+    vpci_init(vcpu);
+}
+
+void vdev_stop_domain(const struct vcpu *vcpu)
+{
+    vpci_quiet(vcpu);
+}
+
+bool vdev_port(struct vcpu *vcpu, uint16_t port, unsigned size, bool in, uint32_t *value)
+{
+    if (port >= PCI_CONFIG_ADDRESS && port + size <= PCI_CONFIG_DATA + 4)
+        return vpci_port(vcpu, port, size, in, value);
+    return false;
+}
+
+bool vdev_memory(struct vcpu *vcpu, uint64_t gpa, unsigned size, bool is_write, uint64_t *value)
+{
+    uint32_t offset = gpa & (PAGE_SIZE - 1);
+    uint32_t word = (uint32_t)*value;
+    bool done = false;
+
+    if (vcpu->domain->interrupts != BH_DIRECT || size != 4 || (offset & 3))
+        return false;
+    if (gpa - offset == APIC_BASE_DEFAULT)
+        done = is_write && vapic_write(vcpu, offset, word);
+    else if (gpa - offset == IOAPIC_BASE_DEFAULT && vcpu->domain->ioapic_pins)
+        done = vioapic_access(vcpu, offset, is_write, &word);
+    *value = word;
+    return done;
+}

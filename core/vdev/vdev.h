@@ -1,0 +1,28 @@
+/*
+ * The devices that core stands in front of: PCI configuration space, the local APIC of a domain
+ * that owns its core, the I/O APIC. Each shows a domain its part and no more.
+ */
+#ifndef VDEV_VDEV_H
+#define VDEV_VDEV_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/svm/svm.h"
+
+/* Places the BARs of the PCI functions that the domain is given, and resets its virtual state. */
+void vdev_init_domain(struct vcpu *vcpu);
+
+/* Cuts the domain's devices off. */
+void vdev_stop_domain(const struct vcpu *vcpu);
+
+/*
+ * A port access of 1, 2 or 4 bytes that the IOPM stopped. Reads fill `value`, writes take it.
+ * False if no virtual device answers, or the device refuses.
+ */
+bool vdev_port(struct vcpu *vcpu, uint16_t port, unsigned size, bool in, uint32_t *value);
+
+/* Likewise for memory that the domain's table doesn't map so; size 1, 2, 4 or 8 bytes. */
+bool vdev_memory(struct vcpu *vcpu, uint64_t gpa, unsigned size, bool is_write, uint64_t *value);
+
+#endif
