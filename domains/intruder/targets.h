@@ -6,7 +6,6 @@
 
 /* The hole in a primary's memory: policy image, other domains, channels, then core. */
 #define POOL_BASE         0x10000000u
-#define DEVICE_TABLE_BASE 0x10e00000u
 #define HOLE_END          ((unsigned)CORE_END)
 
 /* PC devices of class platform (Intel ICH9 and Q35 data sheets; AMD IOMMU spec, 3). */
