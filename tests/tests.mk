@@ -35,6 +35,7 @@ $(foreach test,$(UNIT_TESTS),$(eval $(call unit_rule,$(test))))
 
 .PHONY: tests unit-programs
 unit-programs: $(UNIT_PROGRAMS)
+	@:
 
 unit: ## build and run the unit tests alone
 	@$(MAKE) --no-print-directory -j$(shell nproc) unit-programs

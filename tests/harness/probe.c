@@ -1,7 +1,7 @@
 /*
  * Tells on COM1 what its loader handed over, then obeys lines that come on COM2:
- * "reset" resets the machine, anything
- * else is echoed in brackets.
+ * "reset" resets the machine, "halt" halts it, anything else is
+ * echoed in brackets.
  */
 #include <stdint.h>
 
@@ -128,6 +128,9 @@ void probe(uint32_t magic, uint32_t info)
         read_line(line, sizeof(line));
         if (is_same(line, "reset")) {
             out8(0xcf9, 6);
+        }
+        if (is_same(line, "halt")) {
+            return;
         }
         print(COM2, "<");
         print(COM2, line);

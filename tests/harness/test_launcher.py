@@ -149,6 +149,16 @@ def test_machine_time_limit():
                      "killed at the machine's time limit of 2 s", "message")
 
 
+def test_halted():
+    """A machine whose CPUs have halted is told from one that is busy."""
+    with probe_files() as (kernel, modules), Machine(Config(boot=Kernel(kernel))) as machine:
+        machine.core.expect("probe: done")
+        contains(failure_of(lambda: machine.wait_until_halted(timeout=1)),
+                 "CPUs halted after 1 s: ['0'", "message while the probe waits for a line")
+        machine.work.send("halt\n")
+        machine.wait_until_halted()
+
+
 def test_memory_and_screen():
     """The machine's memory can be read, and a picture of its screen taken."""
     with probe_files() as (kernel, modules):

@@ -14,6 +14,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import re
 import select
 import shutil
 import signal
@@ -288,6 +289,17 @@ class Machine:
                 raise MachineError(f"{command}: {reply['error']['desc']}")
             if "return" in reply:
                 return reply["return"]
+
+    def wait_until_halted(self, timeout=10):
+        """Wait until each CPU has executed HLT. QEMU tells only who asks, so this asks again."""
+        deadline = self.deadline(timeout)
+        while True:
+            registers = self.qmp("human-monitor-command", **{"command-line": "info registers -a"})
+            halted = re.findall(r"HLT=(\d)", registers)
+            if halted and set(halted) == {"1"}:
+                return
+            if time.monotonic() > deadline:
+                raise MachineError(self.report(f"CPUs halted after {timeout} s: {halted}"))
 
     def read_memory(self, address, length):
         """Bytes of the machine's physical memory, as CPU 0 outside any guest would see them."""
