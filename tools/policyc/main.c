@@ -2,6 +2,7 @@
 #include "command.h"
 #include <errno.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const struct command {
@@ -11,7 +12,15 @@ static const struct command {
     const char *help;
 } commands[] = {
     {"check", command_check, "policyc check POLICY",
-     "Read the policy and its machine description and report everything that is wrong.\n"},
+     "Reads the policy and its machine description and reports everything that is wrong.\n"
+     "Needs none of the files that the policy names.\n"},
+    {"build", command_build, "policyc build POLICY --files NAME=PATH... --key SECRET -o IMAGE",
+     "Compiles the policy into IMAGE and signs that: IMAGE.minisig. NAME=PATH says where the\n"
+     "file lies that the policy calls NAME; its size and hash become part of the image. The\n"
+     "same policy, files and key give the same bytes.\n"},
+    {"keygen", command_keygen, "policyc keygen --secret FILE --public FILE",
+     "Makes an author's key pair in minisign's format, without a password. Files that exist\n"
+     "are never overwritten.\n"},
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -34,12 +43,36 @@ enum exit_code load_policy(struct front *front, const char *path)
 
     if (result == FRONT_UNREADABLE)
         return fail(EXIT_IO, "%s can't be read: %s", path, strerror(errno));
+    return result == FRONT_ERRORS ? print_errors(front) : EXIT_OK;
+}
+
+enum exit_code print_errors(const struct front *front)
+{
     front_print(front, stderr);
-    if (result == FRONT_ERRORS) {
-        fprintf(stderr, "%u error%s\n", front->errors, front->errors == 1 ? "" : "s");
-        return EXIT_POLICY;
+    fprintf(stderr, "%u error%s\n", front->errors, front->errors == 1 ? "" : "s");
+    return EXIT_POLICY;
+}
+
+enum exit_code write_file(const char *path, const void *data, size_t size)
+{
+    char *temporary = NULL;
+    FILE *file;
+    bool is_written = false;
+    int error;
+
+    if (asprintf(&temporary, "%s.new", path) < 0)
+        return fail(EXIT_IO, "out of memory");
+    file = fopen(temporary, "wb");
+    if (file != NULL) {
+        is_written = fwrite(data, 1, size, file) == size;
+        is_written = fclose(file) == 0 && is_written;
+        is_written = is_written && rename(temporary, path) == 0;
     }
-    return EXIT_OK;
+    error = errno;
+    if (!is_written && file != NULL)
+        remove(temporary);
+    free(temporary);
+    return is_written ? EXIT_OK : fail(EXIT_IO, "%s can't be written: %s", path, strerror(error));
 }
 
 static void help(FILE *out)

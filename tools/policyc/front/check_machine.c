@@ -1,4 +1,6 @@
 /* Is the machine description sound in itself? */
+#include "bulkhead/layout.h"
+#include "hw/amdvi.h"
 #include "internal.h"
 #include <string.h>
 
@@ -52,6 +54,27 @@ static void check_places(struct front *front)
                 report_note(front, places[j].at, "the other one");
             }
     }
+}
+
+/* What hangs on constants: core's linker script, the device table's format. */
+static void check_sizes(struct front *front)
+{
+    const struct extent *core = &front->machine.core, *table = &front->machine.device_table;
+
+    if (core->at.line != 0 && (core->base != CORE_BASE || core->size != CORE_SIZE))
+        report(front, CHECK_place_core, core->at, front_format(front, "%x", CORE_BASE),
+               front_format(front, "%u", CORE_SIZE / 1024), NULL);
+    if (table->at.line != 0 && table->size != AMDVI_DEVICE_TABLE_BYTES)
+        report(front, CHECK_place_device_table, table->at, NULL);
+}
+
+/* No RAM where accesses are interrupts, or HyperTransport's own (IOMMU spec, 2.1.2). */
+static void check_reserved(struct front *front, struct extent ram)
+{
+    if (overlap(ram.base, ram.size, 0xfee00000, 0x100000))
+        report(front, CHECK_ram_reserved, ram.at, "the interrupt range at 0xfee00000", NULL);
+    if (overlap(ram.base, ram.size, 0xfd00000000, 3ull << 32))
+        report(front, CHECK_ram_reserved, ram.at, "the reserved range at 0xfd00000000", NULL);
 }
 
 /* RAM, closed and rom ranges: pages, and those of one kind apart. */
@@ -144,6 +167,7 @@ void check_machine(struct front *front)
         return; /* the parser has said so */
     if (machine->name.value[0] == 0 || strlen(machine->name.value) >= BH_NAME_SIZE)
         report(front, CHECK_name_length, machine->name.at, machine->name.value, "31", NULL);
+    check_letters(front, machine->name, CHECK_name_letters);
     need(front, machine->cores.at, "cores", "their number");
     need(front, machine->ioapic.at, "ioapic", "`ioapic id` and its PCI address");
     if (machine->ram_count == 0)
@@ -151,7 +175,10 @@ void check_machine(struct front *front)
     check_ranges(front, machine->ram, machine->ram_count, "ram");
     check_ranges(front, machine->closed, machine->closed_count, "closed");
     check_ranges(front, machine->rom, machine->rom_count, "rom");
+    for (unsigned i = 0; i < machine->ram_count; i++)
+        check_reserved(front, machine->ram[i]);
     check_places(front);
+    check_sizes(front);
     for (unsigned i = 0; i < machine->resource_count; i++) {
         check_class(front, &machine->resource[i]);
         check_resource_ports(front, &machine->resource[i]);

@@ -17,16 +17,20 @@ static void check_length(struct front *front, struct text text, size_t size)
                NULL);
 }
 
+bool check_letters(struct front *front, struct text name, enum check check)
+{
+    for (const char *c = name.value; *c != 0; c++)
+        if (!isalnum((unsigned char)*c) && strchr("._-", *c) == NULL)
+            return report(front, check, name.at, name.value, NULL);
+    return true;
+}
+
 static void check_file(struct front *front, struct text name)
 {
     if (name.at.line == 0)
         return;
     check_length(front, name, BH_NAME_SIZE);
-    for (const char *c = name.value; *c != 0; c++)
-        if (!isalnum((unsigned char)*c) && strchr("._-", *c) == NULL) {
-            report(front, CHECK_file_name, name.at, name.value, NULL);
-            return;
-        }
+    check_letters(front, name, CHECK_file_name);
 }
 
 static void check_boot(struct front *front, const struct domain *domain)
@@ -157,6 +161,7 @@ void check_policy(struct front *front)
     if (policy->name.at.line == 0)
         return; /* the parser has said so */
     check_length(front, policy->name, BH_NAME_SIZE);
+    check_letters(front, policy->name, CHECK_name_letters);
     need(front, policy->name, policy->version.at, "version", "`version 1`");
     need(front, policy->name, policy->machine.at, "machine", "`machine \"FILE\"`");
     if (policy->version.at.line != 0 && policy->version.value == 0)

@@ -21,7 +21,7 @@ static const char *const intercept_names[] = {
     NULL,
 };
 
-enum msr_grant { OPEN, WRITE_OPEN, ALLOW, SHUT };
+enum msr_grant { OPEN, WRITE_OPEN, ALLOW_READ, SHUT };
 
 static const struct msr_row {
     const char *name;
@@ -84,7 +84,7 @@ static void check_msr(struct front *front, struct text name)
             continue;
         if (msrs[i].grant == SHUT)
             report(front, CHECK_msr_unsafe, name.at, name.value, msrs[i].text, NULL);
-        else if (msrs[i].grant != ALLOW)
+        else if (msrs[i].grant != ALLOW_READ)
             report(front, CHECK_msr_open, name.at, name.value, NULL);
         return;
     }

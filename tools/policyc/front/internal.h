@@ -61,6 +61,7 @@ void texts_add(struct front *front, struct texts *list, struct text value);
 void check_machine(struct front *front);
 void check_functions(struct front *front, unsigned index);
 void check_policy(struct front *front);
+bool check_letters(struct front *front, struct text name, enum check check);
 void check_words(struct front *front, const struct domain *domain);
 void check_grants(struct front *front);
 void check_channels(struct front *front);

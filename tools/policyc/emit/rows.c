@@ -1,0 +1,96 @@
+/* CPUID and MSR rows, from their tables and the domain's way with interrupts. */
+#include "bulkhead/abi.h"
+#include "internal.h"
+#include <string.h>
+
+enum scope { ANY, DIRECT, VIRTUAL };
+
+static bool in_scope(const struct emission *emission, unsigned domain, enum scope scope)
+{
+    uint64_t interrupts = emission->policy->domain[domain].interrupts.value;
+
+    return scope == ANY || (scope == DIRECT && interrupts == BH_DIRECT) ||
+           (scope == VIRTUAL && interrupts == BH_VIRTUAL);
+}
+
+static const struct {
+    struct bh_cpuid row;
+    enum scope scope;
+} cpuid_rows[] = {
+#define CPUID(leaf, subleaf, flags, scope, a, b, c, d, set_a, set_b, set_c, set_d, text) \
+    {{leaf, subleaf, flags, 0, {a, b, c, d}, {set_a, set_b, set_c, set_d}}, scope},
+#include "tables/cpuid.def"
+#undef CPUID
+};
+
+#define CPUID_ROWS  (sizeof(cpuid_rows) / sizeof(cpuid_rows[0]))
+#define CPUID_CLASS 0xffff0000u /* basic, hypervisor or extended */
+
+/* The highest leaf with a row in the class of this one. */
+static uint32_t highest_leaf(uint32_t leaf)
+{
+    uint32_t highest = leaf;
+
+    for (size_t i = 0; i < CPUID_ROWS; i++)
+        if ((cpuid_rows[i].row.leaf & CPUID_CLASS) == leaf && cpuid_rows[i].row.leaf > highest)
+            highest = cpuid_rows[i].row.leaf;
+    return highest;
+}
+
+void emit_cpuid(struct emission *emission, unsigned domain)
+{
+    struct bh_table *all = &emission->header.cpuid;
+    struct bh_table *own = &emission->domain[domain].cpuid;
+
+    own->offset = all->count;
+    for (size_t i = 0; i < CPUID_ROWS; i++) {
+        struct bh_cpuid *row = &emission->cpuid[all->count];
+
+        if (!in_scope(emission, domain, cpuid_rows[i].scope))
+            continue;
+        *row = cpuid_rows[i].row;
+        if ((row->leaf & ~CPUID_CLASS) == 0)
+            row->or_[0] = highest_leaf(row->leaf);
+        if (row->leaf == BH_CPUID_BASE)
+            memcpy(&row->or_[1], BH_CPUID_SIGNATURE, 12);
+        all->count++;
+    }
+    own->count = all->count - own->offset;
+}
+_Static_assert(CPUID_ROWS <= BH_MAX_CPUID, "the rows of one domain fit");
+
+#define MSR(name, first, last, grant, scope, read, write, value, text) +((last) - (first) + 1)
+_Static_assert(0
+#include "tables/msrs.def"
+                   <= BH_MAX_MSR,
+               "the rows of one domain fit");
+#undef MSR
+
+void emit_msrs(struct emission *emission, unsigned domain)
+{
+    static const struct {
+        uint32_t first, last;
+        enum scope scope;
+        uint16_t read, write;
+        uint64_t value;
+    } msrs[] = {
+#define MSR(name, first, last, grant, scope, read, write, value, text) \
+    {first, last, scope, BH_MSR_##read, BH_MSR_##write, value},
+#include "tables/msrs.def"
+#undef MSR
+    };
+    struct bh_table *all = &emission->header.msrs;
+    struct bh_table *own = &emission->domain[domain].msrs;
+
+    own->offset = all->count;
+    for (size_t i = 0; i < sizeof(msrs) / sizeof(msrs[0]); i++) {
+        /* What has no row is #GP anyway. */
+        if ((msrs[i].read == BH_MSR_GP && msrs[i].write == BH_MSR_GP) ||
+            !in_scope(emission, domain, msrs[i].scope))
+            continue;
+        for (uint32_t number = msrs[i].first; number <= msrs[i].last; number++)
+            emission->msr[all->count++] =
+                (struct bh_msr){number, msrs[i].read, msrs[i].write, msrs[i].value};
+    }
+    own->count = all->count - own->offset;
+}
