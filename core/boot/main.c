@@ -6,6 +6,7 @@
 #include "bulkhead/version.h"
 #include "core/boot/loader.h"
 #include "core/platform/platform.h"
+#include "core/policy/policy.h"
 #include "hw/multiboot1.h"
 #include "hw/multiboot2.h"
 
@@ -64,30 +65,20 @@ static void print_boot_info(const struct boot_info *info)
               info->modules[i].start, info->modules[i].end);
 }
 
-static const struct boot_module *require_module(const struct boot_info *info, const char *name)
+static void find_cpus(struct acpi_cpus *cpus)
 {
-    const struct boot_module *module = NULL;
-    enum boot_error error = boot_find_module(info, name, &module);
-
-    if (error)
-        fatal("%s: name=%s. %s", boot_error_cause(error), name, boot_error_remedy(error));
-    return module;
-}
-
-static void start_cpus(void)
-{
-    struct acpi_cpus cpus;
-
-    acpi_find_cpus(&cpus);
-    ioapic_init(cpus.ioapic);
+    acpi_find_cpus(cpus);
+    ioapic_init(cpus->ioapic);
     interrupts_mask_all();
     apic_quiet();
-    print("machine: %u CPUs, I/O APIC at %x, TSC at %lu kHz", cpus.count, cpus.ioapic,
+    print("machine: %u CPUs, I/O APIC at %x, TSC at %lu kHz", cpus->count, cpus->ioapic,
           time_tsc_khz());
 }
 
 noreturn void core_main(uint32_t magic, uint32_t address)
 {
+    struct acpi_cpus cpus;
+
     console_init();
     idt_init();
     cpu_setup(0);
@@ -100,12 +91,8 @@ noreturn void core_main(uint32_t magic, uint32_t address)
 
     acpi_init(boot_info.rsdp, boot_info.rsdp_size);
     time_init();
-    start_cpus();
+    find_cpus(&cpus);
 
-    const struct boot_module *policy = require_module(&boot_info, "policy");
-
-    require_module(&boot_info, "signature");
-    fatal("no policy engine: the policy at %lx can't be verified by this core, so nothing may run. "
-          "Use a core that was built with core/policy",
-          policy->start);
+    policy_match(policy_load(&boot_info), &cpus);
+    fatal("no domains: this core can load a policy but not run it");
 }

@@ -2,13 +2,10 @@
 #include "core/policy/image.h"
 #include "hw/amdvi.h"
 #include "hw/npt.h"
+#include "hw/x86.h"
 
 #define CONFIG_BAR0 4u /* dwords of the config header, PCI 3.0, 6.1 */
 #define CONFIG_ROM  12u
-
-#define CPUID_EXTENDED_FEATURES 0x80000001u
-#define CPUID_SVM_FEATURES      0x8000000au
-#define CPUID_ECX_SVM           (1u << 2)
 
 static bool check_channel(const struct bh_header *h, uint32_t n, struct policy_fault *fault)
 {
@@ -165,8 +162,8 @@ static bool check_cpuid(const struct bh_cpuid *row, uint32_t n, struct policy_fa
     if ((c->flags & ~(BH_CPUID_ANY_SUBLEAF | BH_CPUID_OSXSAVE | BH_CPUID_XSAVE_SIZE)) != 0 ||
         c->pad != 0)
         return policy_fail(fault, POLICY_CPUID_FORM, n, c->leaf);
-    if ((c->leaf == CPUID_EXTENDED_FEATURES && ((c->and_[2] | c->or_[2]) & CPUID_ECX_SVM) != 0) ||
-        (c->leaf == CPUID_SVM_FEATURES &&
+    if ((c->leaf == CPUID_EXTENDED && ((c->and_[2] | c->or_[2]) & CPUID_EXTENDED_ECX_SVM) != 0) ||
+        (c->leaf == CPUID_SVM &&
          (!image_zero(c->and_, sizeof c->and_) || !image_zero(c->or_, sizeof c->or_))))
         return policy_fail(fault, POLICY_CPUID_SVM, n, c->leaf);
     return true;

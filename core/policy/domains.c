@@ -131,16 +131,18 @@ static bool check_intercepts(const struct bh_domain *d, uint32_t n, struct polic
     return true;
 }
 
-/* IOPM: bit n set intercepts port n (APM vol. 2, 15.10.1). */
+/* IOPM: bit n set intercepts port n; a wide access at the last port asks for bits behind it
+ * (APM vol. 2, 15.10.1). */
 static bool check_ports(const uint8_t *iopm, uint32_t n, struct policy_fault *fault)
 {
-#define KEPT_PORTS(first, last, text) {first, last},
+#define PORT(first, last, name, text) {first, last},
     static const struct {
         uint32_t first, last;
     } kept[] = {
-#include "tables/kept_ports.def"
+#include "tables/ports.def"
+        {0x10000, BH_IOPM_SIZE * 8 - 1},
     };
-#undef KEPT_PORTS
+#undef PORT
 
     for (uint32_t i = 0; i < sizeof kept / sizeof kept[0]; i++)
         for (uint32_t port = kept[i].first; port <= kept[i].last; port++)
@@ -152,15 +154,13 @@ static bool check_ports(const uint8_t *iopm, uint32_t n, struct policy_fault *fa
 /* What a policy may open of an MSR: bit 0 reads, bit 1 writes. */
 static uint32_t msr_may_open(uint32_t number)
 {
-    switch (number) {
-#define OPEN_MSR(number, read, write, text) \
-    case number:                            \
-        return (read) | (write) << 1;
-#include "tables/open_msrs.def"
-#undef OPEN_MSR
-    default:
-        return 0;
-    }
+    enum { SHUT = 0, ALLOW_READ = 1, WRITE_OPEN = 2, OPEN = 3 };
+#define MSR(name, first, last, grant, scope, read, write, value, text) \
+    if (number >= (first) && number <= (last))                         \
+        return grant;
+#include "tables/msrs.def"
+#undef MSR
+    return 0;
 }
 
 /* MSRPM: two bits each, read and write, for three ranges of 2000h MSRs (15.11). */

@@ -139,17 +139,6 @@ static bool one_region_holds(const struct bh_header *h, enum bh_region_use use, 
     return count == 1;
 }
 
-static bool one_device_table(const struct bh_header *h)
-{
-    const struct bh_region *region = IMAGE_ROWS(h, regions, struct bh_region);
-    uint32_t count = 0;
-
-    for (uint32_t i = 0; i < h->regions.count; i++)
-        if (region[i].use == BH_REGION_DEVICE_TABLE)
-            count += region[i].size == AMDVI_DEVICE_TABLE_BYTES ? 1 : 2;
-    return count == 1;
-}
-
 bool image_check_regions(const struct bh_header *h, struct policy_fault *fault)
 {
     const struct bh_region *region = IMAGE_ROWS(h, regions, struct bh_region);
@@ -172,8 +161,8 @@ bool image_check_regions(const struct bh_header *h, struct policy_fault *fault)
         return policy_fail(fault, POLICY_REGION_CORE, 0, CORE_BASE);
     if (!one_region_holds(h, BH_REGION_IMAGE, h->base, h->size))
         return policy_fail(fault, POLICY_REGION_IMAGE, 0, h->base);
-    if ((h->required_features & BH_FEATURE_AMDVI) != 0 && !one_device_table(h))
-        return policy_fail(fault, POLICY_REGION_DEVICE_TABLE, 0, 0);
+    if (!one_region_holds(h, BH_REGION_DEVICE_TABLE, DEVICE_TABLE_BASE, DEVICE_TABLE_SIZE))
+        return policy_fail(fault, POLICY_REGION_DEVICE_TABLE, 0, DEVICE_TABLE_BASE);
     return true;
 }
 

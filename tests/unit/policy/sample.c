@@ -111,7 +111,7 @@ static void build_regions(struct sample *s)
     s->region[1] =
         (struct bh_region){SAMPLE_VAULT, SAMPLE_VAULT_SIZE, BH_REGION_DOMAIN, SAMPLE_VAULT_DOMAIN};
     s->region[2] = (struct bh_region){SAMPLE_CHANNEL, BH_PAGE, BH_REGION_CHANNEL, 0};
-    s->region[3] = (struct bh_region){SAMPLE_DEVICE_TABLE, AMDVI_DEVICE_TABLE_BYTES,
+    s->region[3] = (struct bh_region){DEVICE_TABLE_BASE, AMDVI_DEVICE_TABLE_BYTES,
                                       BH_REGION_DEVICE_TABLE, BH_NOBODY};
     s->region[4] = (struct bh_region){CORE_BASE, CORE_SIZE, BH_REGION_CORE, BH_NOBODY};
 }

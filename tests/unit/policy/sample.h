@@ -12,12 +12,11 @@
 #define SAMPLE_SIZE 0x40000u
 #define SAMPLE_BASE 0x10000000ull
 
-#define SAMPLE_VAULT        0x10400000ull /* vault's memory, 4 MiB */
-#define SAMPLE_VAULT_SIZE   0x00400000ull
-#define SAMPLE_CHANNEL      0x10c00000ull /* one page */
-#define SAMPLE_DEVICE_TABLE 0x10e00000ull
-#define SAMPLE_RAM          0x40000000ull /* end of work's memory */
-#define SAMPLE_BAR          0xfe000000ull /* four pages */
+#define SAMPLE_VAULT      0x10400000ull /* vault's memory, 4 MiB */
+#define SAMPLE_VAULT_SIZE 0x00400000ull
+#define SAMPLE_CHANNEL    0x10c00000ull /* one page */
+#define SAMPLE_RAM        0x40000000ull /* end of work's memory */
+#define SAMPLE_BAR        0xfe000000ull /* four pages */
 
 enum { SAMPLE_WORK, SAMPLE_VAULT_DOMAIN };
 

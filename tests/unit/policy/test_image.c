@@ -212,7 +212,7 @@ static struct sample sample;
     D(MAPS_CORE, 0, sample_map(s, 0, CORE_BASE, CORE_BASE, BH_PAGE, 0))                       \
     D(MAPS_CORE, 0, sample_map(s, 0, CORE_END - BH_PAGE, CORE_END - BH_PAGE, BH_PAGE, NPT_W)) \
     D(MAPS_CORE, 0, sample_map(s, 0, SAMPLE_BASE, SAMPLE_BASE, BH_PAGE, 0))                   \
-    D(MAPS_CORE, 1, sample_map(s, 1, 0x90000000, SAMPLE_DEVICE_TABLE, BH_PAGE, 0))            \
+    D(MAPS_CORE, 1, sample_map(s, 1, 0x90000000, DEVICE_TABLE_BASE, BH_PAGE, 0))              \
     D(MAPS_CORE, 0, sample_map(s, 0, 0x10200000, 0x10200000, 0x200000, 0))                    \
     D(MAPS_FOREIGN, 0, sample_map(s, 0, SAMPLE_VAULT, SAMPLE_VAULT, BH_PAGE, 0))              \
     D(MAPS_FOREIGN, 0, *sample_leaf(s, 0, 0x1000) += SAMPLE_VAULT)                            \
@@ -352,7 +352,7 @@ static void each_damage_is_found(void **state)
 static void each_check_is_tried(void **state)
 {
     (void)state;
-    for (uint32_t check = POLICY_MAGIC; check < POLICY_CHECKS; check++) {
+    for (uint32_t check = POLICY_MAGIC; check < POLICY_REGION_RAM; check++) {
         size_t n = 0;
 
         while (n < sizeof damages / sizeof damages[0] && damages[n].expected != check)

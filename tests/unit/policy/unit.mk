@@ -8,3 +8,6 @@ unit-libs/policy/test_minisig := -lsodium
 
 unit/policy/test_check := core/policy/check.c lib/format.c
 unit-flags/policy/test_check := -I.
+
+unit/policy/test_match := tests/unit/policy/sample.c core/policy/match.c $(policy_image) core/boot/boot_info.c
+unit-flags/policy/test_match := -I.

@@ -1,0 +1,27 @@
+/*
+ * The policy: found among the loader's modules, verified, put in its place, checked, and
+ * matched with the machine. What comes out of it can be used without a further look.
+ */
+#ifndef CORE_POLICY_POLICY_H
+#define CORE_POLICY_POLICY_H
+
+#include <stdint.h>
+
+#include "bulkhead/image.h"
+#include "core/boot/boot_info.h"
+#include "core/platform/acpi_tables.h"
+
+/*
+ * Verifies the module `policy` by `signature` and `trust.pub`, copies it to the place that it
+ * names and checks it there. DMA must be closed. Fatal, with cause and remedy, if anything is
+ * wrong: nothing can run then.
+ */
+const struct bh_header *policy_load(const struct boot_info *info);
+
+/*
+ * Compares the policy with the machine: features, CPUs, PCI functions, and where devices'
+ * interrupts go. Fatal where they don't match.
+ */
+void policy_match(const struct bh_header *policy, const struct acpi_cpus *cpus);
+
+#endif
