@@ -271,8 +271,8 @@ bool emit_image(struct front *front, const struct file_fact *facts, unsigned fac
     bool is_good;
 
     image->bytes = NULL;
-    /* The domains' tables leave out the image, so they depend on its size: repeat with the
-     * size that came out, until it holds. It only grows. */
+    /* What lies in the pool makes room for the image, whose size is known at last only: repeat
+     * with the size that came out, until it holds. It only grows. */
     do {
         begin(front, facts, fact_count, emission, bytes);
         is_good = emit_once(emission, size);

@@ -91,10 +91,11 @@ static void map(struct emission *emission, unsigned domain, uint64_t gpa, uint64
     }
 }
 
-/* All RAM that nobody else was given, where it lies. */
+/* All RAM outside of the places that core and pool have, where it lies. */
 static void map_rest(struct emission *emission, unsigned domain, uint64_t devices)
 {
     const struct machine *machine = emission->machine;
+    const struct extent *const places[] = {&machine->core, &machine->device_table, &machine->pool};
     struct ranges ranges = {.count = 0};
 
     for (unsigned i = 0; i < machine->ram_count; i++)
@@ -105,9 +106,8 @@ static void map_rest(struct emission *emission, unsigned domain, uint64_t device
                  machine->closed[i].base + machine->closed[i].size);
     for (unsigned i = 0; i < machine->rom_count; i++)
         subtract(&ranges, machine->rom[i].base, machine->rom[i].base + machine->rom[i].size);
-    for (unsigned i = 0; i < emission->layout.region_count; i++)
-        subtract(&ranges, emission->layout.region[i].base,
-                 emission->layout.region[i].base + emission->layout.region[i].size);
+    for (unsigned i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+        subtract(&ranges, places[i]->base, places[i]->base + places[i]->size);
     for (unsigned i = 0; i < ranges.count; i++)
         map(emission, domain, ranges.item[i].base, ranges.item[i].base,
             ranges.item[i].end - ranges.item[i].base, RAM | devices);

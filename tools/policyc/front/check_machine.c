@@ -1,6 +1,5 @@
 /* Is the machine description sound in itself? */
 #include "bulkhead/layout.h"
-#include "hw/amdvi.h"
 #include "internal.h"
 #include <string.h>
 
@@ -64,8 +63,11 @@ static void check_sizes(struct front *front)
     if (core->at.line != 0 && (core->base != CORE_BASE || core->size != CORE_SIZE))
         report(front, CHECK_place_core, core->at, front_format(front, "%x", CORE_BASE),
                front_format(front, "%u", CORE_SIZE / 1024), NULL);
-    if (table->at.line != 0 && table->size != AMDVI_DEVICE_TABLE_BYTES)
-        report(front, CHECK_place_device_table, table->at, NULL);
+    if (table->at.line != 0 &&
+        (table->base != DEVICE_TABLE_BASE || table->size != DEVICE_TABLE_SIZE))
+        report(front, CHECK_place_device_table, table->at,
+               front_format(front, "%x", DEVICE_TABLE_BASE),
+               front_format(front, "%u", DEVICE_TABLE_SIZE / 1024), NULL);
 }
 
 /* No RAM where accesses are interrupts, or HyperTransport's own (IOMMU spec, 2.1.2). */
