@@ -5,6 +5,7 @@
 #include "bulkhead/layout.h"
 #include "bulkhead/version.h"
 #include "core/boot/loader.h"
+#include "core/iommu_dev/dma.h"
 #include "core/platform/platform.h"
 #include "core/policy/policy.h"
 #include "hw/multiboot1.h"
@@ -65,6 +66,17 @@ static void print_boot_info(const struct boot_info *info)
               info->modules[i].start, info->modules[i].end);
 }
 
+/* No device reaches memory from here on, nor any CPU by an interrupt. */
+static void close_devices(const struct boot_info *info)
+{
+    if (!boot_is_usable(info, DEVICE_TABLE_BASE, DEVICE_TABLE_BASE + DEVICE_TABLE_SIZE) ||
+        boot_has_module(info, DEVICE_TABLE_BASE, DEVICE_TABLE_BASE + DEVICE_TABLE_SIZE))
+        fatal("device table: memory %x-%x isn't free. Use a machine whose firmware leaves it "
+              "alone, and smaller modules",
+              DEVICE_TABLE_BASE, DEVICE_TABLE_BASE + DEVICE_TABLE_SIZE);
+    dma_close();
+}
+
 static void find_cpus(struct acpi_cpus *cpus)
 {
     acpi_find_cpus(cpus);
@@ -91,6 +103,7 @@ noreturn void core_main(uint32_t magic, uint32_t address)
 
     acpi_init(boot_info.rsdp, boot_info.rsdp_size);
     time_init();
+    close_devices(&boot_info);
     find_cpus(&cpus);
 
     policy_match(policy_load(&boot_info), &cpus);

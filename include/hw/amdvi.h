@@ -132,7 +132,7 @@ _Static_assert(AMDVI_DEVICE_TABLE_BYTES == 2u << 20, "2.2.2");
 #define AMDVI_COMMAND_BASE    0x0008u /* base 51:12, length 59:56 */
 #define AMDVI_EVENT_BASE      0x0010u /* likewise */
 #define AMDVI_CONTROL         0x0018u
-#define AMDVI_EXCLUSION_BASE  0x0020u /* bit 0: enabled, bit 1: for all devices */
+#define AMDVI_EXCLUSION_BASE  0x0020u
 #define AMDVI_EXCLUSION_LIMIT 0x0028u
 #define AMDVI_FEATURES        0x0030u
 #define AMDVI_COMMAND_HEAD    0x2000u
@@ -140,6 +140,9 @@ _Static_assert(AMDVI_DEVICE_TABLE_BYTES == 2u << 20, "2.2.2");
 #define AMDVI_EVENT_HEAD      0x2010u
 #define AMDVI_EVENT_TAIL      0x2018u
 #define AMDVI_STATUS          0x2020u
+
+/* Exclusion base: accesses to the range are not translated, for some or all devices. */
+#define AMDVI_EXCLUSION_BITS 3ull
 
 #define AMDVI_DEVICE_TABLE_SIZE (AMDVI_DEVICE_TABLE_BYTES / 4096u - 1u)
 #define AMDVI_RING_SHIFT        56

@@ -1,0 +1,35 @@
+/*
+ * Protection against devices: what they may read and write, and which interrupts they may raise.
+ * Everything is closed before core trusts anything, then the policy's rows open what they grant.
+ * Each function either does all that it says or stops the machine with a message.
+ */
+#ifndef CORE_IOMMU_DEV_DMA_H
+#define CORE_IOMMU_DEV_DMA_H
+
+#include <stdint.h>
+
+#include "bulkhead/image.h"
+
+/*
+ * Finds the machine's IOMMUs, takes memory and interrupts away from every device, and stops the
+ * devices that the firmware left running. The caller has made sure that the memory of the device
+ * table (bulkhead/layout.h) is usable and unused.
+ */
+void dma_close(void);
+
+/*
+ * Grants what the rows of a checked policy image say. The image stays where it is and unchanged:
+ * its rows also tell whose device an event is about.
+ */
+void dma_apply(const struct bh_header *policy);
+
+/* Takes all devices of a domain away from it, for a domain that has stopped. After dma_apply. */
+void dma_revoke(uint32_t domain);
+
+/*
+ * Prints what the hardware has reported about denied accesses since the last call. Costs one read
+ * of memory an IOMMU if that is nothing, so a run loop may call it at every exit. Any CPU may.
+ */
+void dma_poll_events(void);
+
+#endif

@@ -1,0 +1,60 @@
+/* The event log of an IOMMU (IOMMU spec, 2.5). */
+#include "core/iommu_dev/amdvi_mmio.h"
+#include "core/iommu_dev/event.h"
+#include "core/iommu_dev/unit.h"
+#include "core/platform/platform.h"
+
+/* A slot is zero until the unit has written an event there: core clears what it has read. */
+static bool slot_is_filled(const struct unit *unit)
+{
+    return __atomic_load_n(&unit->events[unit->event_head].q[0], __ATOMIC_ACQUIRE) >>
+           AMDVI_CODE_SHIFT;
+}
+
+bool unit_has_event(const struct unit *unit)
+{
+    return unit->drained || slot_is_filled(unit);
+}
+
+static bool take_event(struct unit *unit, struct dma_event *event)
+{
+    uint64_t head = unit->event_head * sizeof(struct amdvi_event);
+    struct amdvi_event *slot = &unit->events[unit->event_head];
+
+    /* The first quadword may be there before the second; the tail moves when both are. */
+    if (!slot_is_filled(unit) ||
+        (amdvi_read(unit->base, AMDVI_EVENT_TAIL) & AMDVI_RING_POINTER) == head)
+        return false;
+
+    *event = event_decode(slot, unit->number);
+    *slot = (struct amdvi_event){0};
+    unit->event_head = (unit->event_head + 1) % AMDVI_RING_ENTRIES;
+    amdvi_write(unit->base, AMDVI_EVENT_HEAD, unit->event_head * sizeof(struct amdvi_event));
+    unit->drained = true;
+    return true;
+}
+
+/* A full log stops. Empty again, it can go on (2.5.1); false if it had not stopped. */
+static bool restart_log(const struct unit *unit)
+{
+    if (!(amdvi_read(unit->base, AMDVI_STATUS) & AMDVI_STATUS_EVENT_OVERFLOW))
+        return false;
+    amdvi_write(unit->base, AMDVI_CONTROL, unit->control & ~AMDVI_CONTROL_EVENT_LOG);
+    if (!unit_wait_for(unit, AMDVI_STATUS, AMDVI_STATUS_EVENT_RUN, 0))
+        fatal("IOMMU %u at %lx: its event log doesn't stop, status %lx. Report this machine",
+              unit->number, unit->base, amdvi_read(unit->base, AMDVI_STATUS));
+    amdvi_write(unit->base, AMDVI_STATUS, AMDVI_STATUS_EVENT_OVERFLOW);
+    amdvi_write(unit->base, AMDVI_CONTROL, unit->control);
+    return true;
+}
+
+bool unit_next_event(struct unit *unit, struct dma_event *event)
+{
+    if (take_event(unit, event))
+        return true;
+    if (!unit->drained)
+        return false;
+    unit->drained = false;
+    *event = (struct dma_event){.kind = DMA_LOST, .name = "EventOverflow", .unit = unit->number};
+    return restart_log(unit);
+}
