@@ -1,5 +1,6 @@
 #include "core/boot/boot_info.h"
 
+#include "hw/x86.h"
 #include "lib/memory.h"
 
 static const char *const causes[] = {
@@ -17,6 +18,10 @@ static const char *const remedies[] = {
 };
 
 #define FOUR_GIB 0x100000000u
+
+#define LOW_END            0xa0000
+#define SMBASE_DEFAULT     0x30000
+#define SMBASE_DEFAULT_END 0x40000
 
 const char *boot_error_cause(enum boot_error error)
 {
@@ -83,6 +88,16 @@ bool boot_has_module(const struct boot_info *info, uint64_t start, uint64_t end)
         if (overlap(start, end, info->modules[i].start, info->modules[i].end))
             return true;
     return false;
+}
+
+uint64_t boot_find_low_page(const struct boot_info *info)
+{
+    for (uint64_t page = PAGE_SIZE; page < LOW_END; page += PAGE_SIZE)
+        if (boot_is_usable(info, page, page + PAGE_SIZE) &&
+            !boot_has_module(info, page, page + PAGE_SIZE) &&
+            !overlap(page, page + PAGE_SIZE, SMBASE_DEFAULT, SMBASE_DEFAULT_END))
+            return page;
+    return 0;
 }
 
 uint64_t boot_memory_end(const struct boot_info *info)

@@ -106,6 +106,12 @@ bool boot_is_usable(const struct boot_info *info, uint64_t start, uint64_t end);
 /* True if a module lies in [start, end). */
 bool boot_has_module(const struct boot_info *info, uint64_t start, uint64_t end);
 
+/*
+ * A page below 640 KiB that is usable, holds no module and isn't where an SMI would find a handler
+ * whose SMBASE was never set (30000h, APM vol. 2, 10.2.1); its address, or 0 if there is none.
+ */
+uint64_t boot_find_low_page(const struct boot_info *info);
+
 /* End of the highest memory below 4 GiB, usable or ACPI's: what lies above may be devices. */
 uint64_t boot_memory_end(const struct boot_info *info);
 

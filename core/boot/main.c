@@ -4,6 +4,7 @@
  */
 #include "bulkhead/layout.h"
 #include "bulkhead/version.h"
+#include "core/boot/ap.h"
 #include "core/boot/loader.h"
 #include "core/iommu_dev/dma.h"
 #include "core/platform/platform.h"
@@ -77,13 +78,15 @@ static void close_devices(const struct boot_info *info)
     dma_close();
 }
 
-static void find_cpus(struct acpi_cpus *cpus)
+static void start_cpus(const struct boot_info *info, struct acpi_cpus *cpus)
 {
     acpi_find_cpus(cpus);
     ioapic_init(cpus->ioapic);
     interrupts_mask_all();
+    apic_check();
     apic_quiet();
-    print("machine: %u CPUs, I/O APIC at %x, TSC at %lu kHz", cpus->count, cpus->ioapic,
+    ap_start_all(info, cpus);
+    print("machine: %u CPUs, I/O APIC at %x, TSC at %lu kHz", smp_count(), cpus->ioapic,
           time_tsc_khz());
 }
 
@@ -101,10 +104,11 @@ noreturn void core_main(uint32_t magic, uint32_t address)
     paging_set_uncached_from(boot_memory_end(&boot_info));
     print_boot_info(&boot_info);
 
+    features_check();
     acpi_init(boot_info.rsdp, boot_info.rsdp_size);
     time_init();
     close_devices(&boot_info);
-    find_cpus(&cpus);
+    start_cpus(&boot_info, &cpus);
 
     policy_match(policy_load(&boot_info), &cpus);
     fatal("no domains: this core can load a policy but not run it");

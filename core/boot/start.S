@@ -2,7 +2,8 @@
  * Entry from the loader: 32-bit protected mode without paging (Multiboot 0.6.96, 3.2;
  * Multiboot2 2.0, 3.5), EAX = magic, EBX = address of the boot information. Sets up long mode
  * with all memory below 4 GiB mapped one to one and calls core_main(magic, address). The mapping
- * made here allows everything; paging.c takes rights away before anything else is read.
+ * made here allows everything; paging.c takes rights away before anything else is read. The other
+ * CPUs come in at ap_trampoline, use paging.c's tables at once and call ap_main().
  */
 #include "bulkhead/layout.h"
 #include "core/platform/cpu.h"
@@ -76,7 +77,6 @@ start_gdt:
     .quad DESCRIPTOR_CODE32
 start_gdt_end:
 
-    .global start_gdt_pointer
 start_gdt_pointer:
     .short start_gdt_end - start_gdt - 1
     .long start_gdt
@@ -160,7 +160,6 @@ unsuitable_cpu:
  * From 32-bit protected mode without paging and with start_gdt loaded into 64-bit mode with
  * core's page tables, at the address in EDI. Keeps EBP and ESI.
  */
-    .global enter_long_mode
 enter_long_mode:
     movl $(CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT), %eax
     movl %eax, %cr4
@@ -191,6 +190,46 @@ first_cpu_enter:
     xorl %ebp, %ebp
     call core_main
 1:  hlt /* core_main doesn't return */
+    jmp 1b
+
+/*
+ * Where a CPU other than the first begins, in real mode at the start of a page (APM vol. 2, 15.27
+ * and 16.5): ap.c copies this there. It fits in any page, since it uses nothing but its own CS.
+ */
+    .section .rodata.trampoline, "a"
+    .code16
+    .global ap_trampoline, ap_trampoline_end
+ap_trampoline:
+    cli
+    movw %cs, %ax
+    movw %ax, %ds
+    lgdtl ap_gdt_pointer - ap_trampoline
+    movl %cr0, %eax
+    orl $CR0_PE, %eax
+    movl %eax, %cr0
+    ljmpl $SELECTOR_CODE32, $ap_start
+ap_gdt_pointer:
+    .short start_gdt_end - start_gdt - 1
+    .long start_gdt
+ap_trampoline_end:
+
+    .section .text.start, "ax"
+    .code32
+ap_start:
+    cld
+    movl $SELECTOR_DATA, %eax
+    movl %eax, %ds
+    movl %eax, %es
+    movl %eax, %ss
+    movl $ap_enter, %edi
+    jmp enter_long_mode
+
+    .code64
+ap_enter:
+    movl ap_stack, %esp
+    xorl %ebp, %ebp
+    call ap_main
+1:  hlt /* ap_main doesn't return */
     jmp 1b
 
     .section .bss.tables, "aw", @nobits

@@ -1,7 +1,7 @@
 #include "core/platform/acpi.h"
 
-#include "core/platform/console.h"
 #include "core/platform/paging.h"
+#include "core/platform/panic.h"
 #include "lib/memory.h"
 
 /* BIOS read-only memory, which holds the RSDP where no loader tells (5.2.5.1). The search leaves

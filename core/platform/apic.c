@@ -1,8 +1,8 @@
 #include "core/platform/apic.h"
 
-#include "core/platform/console.h"
 #include "core/platform/cpu.h"
 #include "core/platform/instructions.h"
+#include "core/platform/panic.h"
 #include "core/platform/spinlock.h"
 
 /* The APIC accepts a command within microseconds; a register read takes some 100 ns. */

@@ -1,11 +1,11 @@
 #include "core/platform/console.h"
 
-#include "core/platform/cpu.h"
 #include "core/platform/serial.h"
 #include "core/platform/spinlock.h"
 #include "lib/format.h"
 
 static struct spinlock lock;
+static bool lock_is_broken;
 
 void console_init(void)
 {
@@ -26,9 +26,17 @@ static void write_line(const char *prefix, const char *text)
     serial_write('\n');
 }
 
+void console_break_lock(void)
+{
+    if (!spinlock_try(&lock))
+        write_line("", ""); /* ends the line that was being written */
+    __atomic_store_n(&lock_is_broken, true, __ATOMIC_RELEASE);
+}
+
 void console_line(const char *prefix, const char *text)
 {
-    spinlock_take(&lock);
+    while (!spinlock_try(&lock) && !__atomic_load_n(&lock_is_broken, __ATOMIC_ACQUIRE))
+        pause();
     write_line(prefix, text);
     spinlock_release(&lock);
 }
@@ -42,26 +50,4 @@ void print(const char *fmt, ...)
     format_arguments(text, sizeof(text), fmt, arguments);
     va_end(arguments);
     console_line("bulkhead: ", text);
-}
-
-static noreturn void halt(void)
-{
-    for (;;)
-        __asm__ volatile("cli; hlt");
-}
-
-void fatal(const char *fmt, ...)
-{
-    char text[CONSOLE_LINE + 1];
-    va_list arguments;
-
-    va_start(arguments, fmt);
-    size_t length = format_arguments(text, sizeof(text) - 1, fmt, arguments);
-    va_end(arguments);
-    if (length < sizeof(text) - 1) {
-        text[length] = '.';
-        text[length + 1] = '\0';
-    }
-    console_line("bulkhead: FATAL: ", text);
-    halt();
 }

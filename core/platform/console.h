@@ -5,8 +5,6 @@
 #ifndef CORE_PLATFORM_CONSOLE_H
 #define CORE_PLATFORM_CONSOLE_H
 
-#include <stdnoreturn.h>
-
 /* Longest text of one line; what is longer is cut. */
 #define CONSOLE_LINE 240
 
@@ -22,10 +20,8 @@ void print(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
  */
 void console_line(const char *prefix, const char *text);
 
-/*
- * Ends the machine's work: prints "bulkhead: FATAL: ", the text and a full stop, halts all CPUs,
- * never reboots. Text: "cause: details. Remedy", without the last full stop.
- */
-noreturn void fatal(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* For panic.c: from here on lines are printed without waiting for the lock, whose holder may have
+ * been stopped. */
+void console_break_lock(void);
 
 #endif

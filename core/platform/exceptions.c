@@ -3,6 +3,7 @@
 #include "core/platform/console.h"
 #include "core/platform/cpu.h"
 #include "core/platform/instructions.h"
+#include "core/platform/panic.h"
 
 /* As vectors.S pushes it; from rip on: APM vol. 2, 8.9. */
 struct trap_frame {
@@ -70,6 +71,7 @@ void idt_load_run(void)
 void exception(const struct trap_frame *f)
 {
     if (f->vector == VECTOR_NMI) {
+        panic_take_nmi();
         cpu_current()->nmi_count++;
         return;
     }
@@ -78,6 +80,7 @@ void exception(const struct trap_frame *f)
             apic_write(APIC_EOI, 0);
         return;
     }
+    panic_begin();
     print("rip %016lx cs %04lx rflags %08lx rsp %016lx ss %04lx", f->rip, f->cs, f->rflags, f->rsp,
           f->ss);
     print("rax %016lx rbx %016lx rcx %016lx rdx %016lx", f->rax, f->rbx, f->rcx, f->rdx);
@@ -86,8 +89,8 @@ void exception(const struct trap_frame *f)
     print("r13 %016lx r14 %016lx r15 %016lx", f->r13, f->r14, f->r15);
     print("cr0 %08lx cr2 %016lx cr3 %08lx cr4 %08lx", read_cr0(), read_cr2(), read_cr3(),
           read_cr4());
-    fatal("exception in core: %s (vector %lu) error %lx at rip %lx on CPU %u. This is a bug in "
-          "core: report the lines above",
-          names[f->vector] ? names[f->vector] : "reserved", f->vector, f->error, f->rip,
-          cpu_current()->index);
+    panic_end("exception in core: %s (vector %lu) error %lx at rip %lx on CPU %u. This is a bug in "
+              "core: report the lines above",
+              names[f->vector] ? names[f->vector] : "reserved", f->vector, f->error, f->rip,
+              cpu_current()->index);
 }

@@ -6,9 +6,12 @@
 #include "core/platform/apic.h"
 #include "core/platform/console.h"
 #include "core/platform/cpu.h"
+#include "core/platform/features.h"
 #include "core/platform/instructions.h"
 #include "core/platform/paging.h"
+#include "core/platform/panic.h"
 #include "core/platform/pci.h"
+#include "core/platform/smp.h"
 #include "core/platform/spinlock.h"
 #include "core/platform/time.h"
 

@@ -1,8 +1,8 @@
 #include "core/platform/time.h"
 
 #include "core/platform/acpi.h"
-#include "core/platform/console.h"
 #include "core/platform/instructions.h"
+#include "core/platform/panic.h"
 
 #define MEASURE_MS    10
 #define MEASURE_TICKS (ACPI_PM_TIMER_HZ * MEASURE_MS / 1000)

@@ -47,6 +47,7 @@
 #define MSR_EFER      0xc0000080
 #define MSR_FS_BASE   0xc0000100
 #define MSR_GS_BASE   0xc0000101
+#define MSR_VM_CR     0xc0010114
 
 /* EFER, APM vol. 2, 3.1.7 */
 #define EFER_SCE  0x00000001
@@ -56,19 +57,25 @@
 #define EFER_SVME 0x00001000
 #define EFER_FFXSR 0x00004000
 
+/* VM_CR, APM vol. 2, 15.30.1 */
+#define VM_CR_SVMDIS 0x00000010
+
 /* CPUID, APM vol. 3, appendix E */
 #define CPUID_FEATURES            0x00000001
 #define CPUID_STRUCTURED          0x00000007
 #define CPUID_EXTENDED_MAX        0x80000000
 #define CPUID_EXTENDED            0x80000001
+#define CPUID_NAME                0x80000002
 #define CPUID_SVM                 0x8000000a
 #define CPUID_FEATURES_ECX_RDRAND 0x40000000
-#define CPUID_EXTENDED_ECX_SVM    0x00000004
-#define CPUID_SVM_EDX_NP          0x00000001
+#define CPUID_FEATURES_EDX_FXSR   0x01000000
+#define CPUID_FEATURES_EDX_SSE2   0x04000000
 #define CPUID_STRUCTURED_EBX_SMEP 0x00000080
 #define CPUID_STRUCTURED_EBX_SMAP 0x00100000
+#define CPUID_EXTENDED_ECX_SVM    0x00000004
 #define CPUID_EXTENDED_EDX_NX     0x00100000
 #define CPUID_EXTENDED_EDX_LM     0x20000000
+#define CPUID_SVM_EDX_NP          0x00000001
 
 /* Page-table entries in long mode, APM vol. 2, 5.3 and 5.4 */
 #define PTE_P   0x001

@@ -75,6 +75,25 @@ static void modules_are_seen_at_their_edges(void **state)
     assert_false(boot_has_module(&sample, 0, 0x1000));
 }
 
+static void the_low_page_is_free(void **state)
+{
+    struct boot_info info = {.regions = {{0, 0x9fc00, MEMORY_USABLE}}, .region_count = 1};
+
+    (void)state;
+    assert_int_equal(boot_find_low_page(&info), 0x1000); /* never 0: nothing is mapped there */
+    info.modules[0] = (struct boot_module){0x1fff, 0x2f001, "a"};
+    info.module_count = 1;
+    assert_int_equal(boot_find_low_page(&info), 0x40000); /* not where SMM begins */
+    info.modules[1] = (struct boot_module){0x40000, 0x9e001, "b"};
+    info.module_count = 2;
+    assert_int_equal(boot_find_low_page(&info), 0); /* 9F000h is usable in part only */
+    info.regions[0].start = 0x4000;
+    info.module_count = 0;
+    assert_int_equal(boot_find_low_page(&info), 0x4000);
+    info.regions[0] = (struct boot_region){0xa0000, 0x200000, MEMORY_USABLE};
+    assert_int_equal(boot_find_low_page(&info), 0);
+}
+
 static void memory_ends_below_four_gib(void **state)
 {
     struct boot_info info = sample;
@@ -104,6 +123,7 @@ int main(void)
         cmocka_unit_test(usable_ranges_may_span_regions_but_no_hole),
         cmocka_unit_test(a_reserved_region_beats_a_usable_one),
         cmocka_unit_test(modules_are_seen_at_their_edges),
+        cmocka_unit_test(the_low_page_is_free),
         cmocka_unit_test(memory_ends_below_four_gib),
         cmocka_unit_test(every_error_has_cause_and_remedy),
     };

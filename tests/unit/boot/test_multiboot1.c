@@ -1,8 +1,8 @@
 /* Multiboot 1: what QEMU hands over is read, what is malformed is refused and never overrun. */
 #include "testing.h"
 
-#include "foreign.h"
 #include "core/boot/loader.h"
+#include "foreign.h"
 #include "hw/multiboot1.h"
 
 /* A boot information with everything that core reads, laid out by hand. */

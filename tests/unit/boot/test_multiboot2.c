@@ -1,8 +1,8 @@
 /* Multiboot2: what GRUB hands over is read, what is malformed is refused and never overrun. */
 #include "testing.h"
 
-#include "foreign.h"
 #include "core/boot/loader.h"
+#include "foreign.h"
 #include "hw/multiboot2.h"
 
 /* The boot information under construction. */

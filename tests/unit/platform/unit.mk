@@ -1,1 +1,2 @@
 unit/platform/test_acpi_tables := core/platform/acpi_tables.c
+unit/platform/test_features := core/platform/features.c
