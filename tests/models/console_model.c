@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "core/platform/console.h"
+#include "core/platform/panic.h"
 #include "lib/format.h"
 #include "models/console_model.h"
 #include "testing.h"
