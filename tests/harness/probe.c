@@ -1,11 +1,12 @@
 /*
  * Tells on COM1 what its loader handed over, then obeys lines that come on COM2:
- * "reset" resets the machine, "halt" halts it, anything else is
- * echoed in brackets.
+ * "reset" resets the machine, "halt" halts it, "flood" writes much to COM1; all but
+ * the first two are echoed in brackets.
  */
 #include <stdint.h>
 
 enum { COM1 = 0x3f8, COM2 = 0x2f8 };
+enum { FLOOD_LINES = 10000 };
 enum { LSR = 5, LSR_DATA = 1, LSR_EMPTY = 0x20 };
 enum { MULTIBOOT1_MAGIC = 0x2badb002, MULTIBOOT2_MAGIC = 0x36d76289 };
 
@@ -46,6 +47,21 @@ static void print_hex(uint16_t port, uint32_t value)
 {
     for (int shift = 28; shift >= 0; shift -= 4) {
         put(port, "0123456789abcdef"[value >> shift & 15]);
+    }
+}
+
+/* Many lines at once, each character dropped if the port does not take it in some 10 ms. */
+static void flood(void)
+{
+    for (uint32_t i = 0; i < FLOOD_LINES; i++) {
+        for (int shift = 28; shift >= -4; shift -= 4) {
+            int tries = 10000;
+            while (!(in8(COM1 + LSR) & LSR_EMPTY) && --tries > 0) {
+            }
+            if (tries > 0) {
+                out8(COM1, shift < 0 ? '\n' : (uint8_t) "0123456789abcdef"[i >> shift & 15]);
+            }
+        }
     }
 }
 
@@ -128,6 +144,9 @@ void probe(uint32_t magic, uint32_t info)
         read_line(line, sizeof(line));
         if (is_same(line, "reset")) {
             out8(0xcf9, 6);
+        }
+        if (is_same(line, "flood")) {
+            flood();
         }
         if (is_same(line, "halt")) {
             return;

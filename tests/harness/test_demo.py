@@ -39,8 +39,8 @@ def stand_in(directory, core_lines, vault, wget):
         (bin_directory / name).chmod(0o755)
     pairs = [socket.socketpair(), socket.socketpair()]
     machine = Machine(Config(boot=None))
-    machine.core, machine.work = (Console(name, pair[0], machine)
-                                  for name, pair in zip(["core", "work"], pairs))
+    machine.core, machine.work = (Console(name, ours.fileno(), ours.fileno(), machine)
+                                  for name, (ours, _) in zip(["core", "work"], pairs))
     machine.consoles = [machine.core, machine.work]
     pairs[0][1].sendall(core_lines.encode())
     pairs[1][1].sendall(b"work: shell ready\n")

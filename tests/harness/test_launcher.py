@@ -100,6 +100,18 @@ def failure_of(action):
     raise Failure("no MachineError was raised")
 
 
+def test_nothing_is_lost():
+    """A console that nobody reads for a while loses nothing of what is written meanwhile."""
+    with probe_files() as (kernel, _), Machine(Config(boot=Kernel(kernel))) as machine:
+        machine.core.expect(r"^probe: done\n")
+        machine.work.send("flood\n")
+        while "<flood>" not in machine.work.text:
+            machine.work.receive()  # of this console alone
+        machine.core.expect(r"^0000270f$")
+        lines = machine.core.text.partition("probe: done\n")[2].splitlines()
+        equal(lines == [f"{i:08x}" for i in range(10000)], True, "all lines came, in order")
+
+
 def test_missing_line():
     """A line that doesn't come fails at its timeout, with both consoles' tails."""
     with probe_files() as (kernel, modules), Machine(Config(boot=Kernel(kernel))) as machine:
@@ -138,7 +150,9 @@ def test_bad_option():
     with probe_files() as (kernel, modules):
         config = Config(boot=Kernel(kernel), extra=("-nosuchoption",))
         with Machine(config) as machine:
-            contains(failure_of(lambda: machine.core.expect("probe")), "-nosuchoption", "message")
+            message = failure_of(lambda: machine.core.expect("probe"))
+            for part in ("QEMU ended with status 1", "-nosuchoption"):
+                contains(message, part, "message")
 
 
 def test_machine_time_limit():

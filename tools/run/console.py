@@ -1,5 +1,6 @@
 """A serial console of a running machine: wait for lines on it, type into it."""
 import codecs
+import os
 import re
 
 # What firmware and GRUB paint their screens with; complete, and cut off at the end.
@@ -20,9 +21,10 @@ class Console:
     and raises MachineError where nothing can come any more.
     """
 
-    def __init__(self, name, connection, owner):
+    def __init__(self, name, output, keys, owner):
         self.name = name
-        self.connection = connection
+        self.output = output  # file descriptor of what the machine writes
+        self.keys = keys  # file descriptor of what it reads
         self.owner = owner
         self.text = ""
         self.expected_up_to = 0  # what lies before was matched by expect()
@@ -33,11 +35,8 @@ class Console:
         self.held_back = ""
 
     def receive(self):
-        """Take what has come; called when the connection is readable."""
-        try:
-            data = self.connection.recv(65536)
-        except ConnectionResetError:
-            data = b""
+        """Take what has come, or wait until something comes."""
+        data = os.read(self.output, 1 << 20)
         if not data:
             self.is_open = False
             return
@@ -78,7 +77,11 @@ class Console:
                 deadline, f"{self.name} console: {pattern!r} did not come within {timeout} s")
 
     def send(self, text):
-        self.connection.sendall(text.encode())
+        self.send_bytes(text.encode())
+
+    def send_bytes(self, data):
+        while data:
+            data = data[os.write(self.keys, data):]
 
     def tail(self):
         """The last lines, for a failure's report."""

@@ -6,11 +6,13 @@
 
 COM1 is the core's console, COM2 the one of the domain that is granted it.
 Nothing here sleeps or polls: every wait is a select on the consoles, whose
-connections close when QEMU ends. The machine ends with the `with` block, at its time limit, and with
+pipes close when QEMU ends. The machine ends with the `with` block, at its time limit, and with
 the process that started it, however that one ends.
 """
+import contextlib
 import ctypes
 import dataclasses
+import fcntl
 import json
 import os
 import pathlib
@@ -29,6 +31,7 @@ from console import Console, MachineError
 OVMF_CODE = "/usr/share/OVMF/OVMF_CODE_4M.fd"
 OVMF_VARS = "/usr/share/OVMF/OVMF_VARS_4M.fd"
 PR_SET_PDEATHSIG = 1
+PIPE_SIZE = 1 << 20  # the most that Linux lets an ordinary user have
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,15 +106,16 @@ def comma(path):
     return str(path).replace(",", ",,")
 
 
-def command_line(config, directory, core, work, monitor, tpm):
-    """QEMU's arguments; core, work, monitor, tpm: descriptors of connected sockets."""
+def command_line(config, directory, monitor, tpm):
+    """QEMU's arguments. monitor, tpm: descriptors of connected sockets, tpm None for a machine
+    without one; the consoles are named pipes in the directory."""
     arguments = [
         "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
         # Never KVM: guests that run their own guests hang on some hosts' nested KVM.
         "-machine", "q35", "-accel", "tcg", "-cpu", config.cpu,
         "-smp", str(config.cpus), "-m", str(config.memory_mib),
-        "-chardev", f"socket,id=core,fd={core}", "-serial", "chardev:core",
-        "-chardev", f"socket,id=work,fd={work}", "-serial", "chardev:work",
+        "-chardev", f"pipe,id=core,path={comma(directory / 'core')}", "-serial", "chardev:core",
+        "-chardev", f"pipe,id=work,path={comma(directory / 'work')}", "-serial", "chardev:work",
         "-chardev", f"socket,id=monitor,fd={monitor}", "-mon", "chardev=monitor,mode=control"]
     if config.iommu:  # first, so that it always lies at 00:01.0
         arguments += ["-device", "amd-iommu,intremap=on"]
@@ -147,6 +151,7 @@ class Machine:
         self.config = config
         self.processes = []
         self.sockets = []
+        self.pipes = []
         self.logs = []  # what QEMU and swtpm say
         self.watchdog = None
 
@@ -172,23 +177,52 @@ class Machine:
         self.sockets += [ours, theirs]
         return ours, theirs
 
+    def named_pipe(self, name):
+        """Returns the descriptor to read from it; nothing waits for the other end.
+
+        Consoles are pipes, as a pipe joins small writes: QEMU writes character by character,
+        and of those a socket takes some 280 until it is read. Then the serial port is not
+        ready for long enough that who waits with a limit drops characters.
+        """
+        path = self.directory / name
+        path.unlink(missing_ok=True)
+        os.mkfifo(path, 0o600)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        self.pipes.append(descriptor)
+        os.set_blocking(descriptor, True)
+        with contextlib.suppress(PermissionError):  # the user's pipes have used up their share
+            fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, PIPE_SIZE)
+        return descriptor
+
+    def open_console(self, name):
+        """Returns the Console; the pipe's end that QEMU will have is kept open until it has."""
+        output, qemu_end = self.named_pipe(f"{name}.out"), self.named_pipe(f"{name}.in")
+        keys = os.open(self.directory / f"{name}.in", os.O_WRONLY)
+        self.pipes.append(keys)
+        return Console(name, output, keys, self), qemu_end
+
     def start(self):
         tpm = self.start_tpm() if self.config.tpm else None
-        pairs = [self.socket_pair() for _ in range(3)]
-        descriptors = [theirs.fileno() for _, theirs in pairs]
-        self.core = Console("core", pairs[0][0], self)
-        self.work = Console("work", pairs[1][0], self)
+        self.core, core_end = self.open_console("core")
+        self.work, work_end = self.open_console("work")
         self.consoles = [self.core, self.work]
-        self.monitor = pairs[2][0].makefile("rwb", buffering=0)
-        arguments = command_line(self.config, self.directory, *descriptors, tpm)
+        monitor, monitor_end = self.socket_pair()
+        self.monitor = monitor.makefile("rwb", buffering=0)
+        arguments = command_line(self.config, self.directory, monitor_end.fileno(), tpm)
         self.started = time.monotonic()
-        self.qemu = self.spawn(arguments, descriptors + ([] if tpm is None else [tpm]))
-        for _, theirs in pairs:
-            theirs.close()  # so that QEMU's end closes the connection
+        self.qemu = self.spawn(arguments, [monitor_end.fileno()] + ([] if tpm is None else [tpm]))
         if self.config.time_limit:
             self.watchdog = threading.Timer(self.config.time_limit, self.qemu.kill)
             self.watchdog.daemon = True
             self.watchdog.start()
+        monitor_end.close()  # so that QEMU's end closes the monitor
+        # QEMU greets when it has opened the consoles. If it has ended instead, they have no end
+        # to be told of.
+        if not self.monitor.readline():
+            self.core.is_open = self.work.is_open = False
+        for descriptor in (core_end, work_end):
+            self.pipes.remove(descriptor)
+            os.close(descriptor)
 
     def spawn(self, arguments, descriptors):
         log = open(self.directory / f"{arguments[0]}.log", "w+", errors="replace")
@@ -218,6 +252,8 @@ class Machine:
             process.wait()
         for opened in self.sockets + self.logs:
             opened.close()
+        for descriptor in self.pipes:
+            os.close(descriptor)
         if self.own_directory:
             self.own_directory.cleanup()
 
@@ -241,7 +277,7 @@ class Machine:
     def read(self, timeout=None, others=()):
         """Wait until a console or one of `others` has something to read, and take what has
         come on the consoles; returns all that were readable, an empty list at the timeout."""
-        consoles = {c.connection: c for c in self.consoles if c.is_open}
+        consoles = {c.output: c for c in self.consoles if c.is_open}
         ready = select.select([*consoles, *others], [], [], timeout)[0]
         for stream in ready:
             if stream in consoles:

@@ -44,7 +44,7 @@ def use(machine):
             if keyboard not in machine.read(others=[keyboard]):
                 continue
             typed = os.read(keyboard, 1024)
-            machine.work.connection.sendall(typed.partition(LEAVE)[0])
+            machine.work.send_bytes(typed.partition(LEAVE)[0])
             if LEAVE in typed or not typed:
                 break
     except BrokenPipeError:
