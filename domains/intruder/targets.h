@@ -102,7 +102,6 @@ enum delivery_mode {
 #define MSR_SMM_BASE     0xc0010111u
 #define MSR_SMM_ADDR     0xc0010112u
 #define MSR_SMM_MASK     0xc0010113u
-#define MSR_VM_CR        0xc0010114u
 #define MSR_SMM_CTL      0xc0010116u
 #define MSR_VM_HSAVE_PA  0xc0010117u
 #define MSR_MTRR_DEFAULT 0x000002ffu
