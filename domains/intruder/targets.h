@@ -3,10 +3,11 @@
 #define DOMAINS_INTRUDER_TARGETS_H
 
 #include "bulkhead/layout.h"
+#include "hw/x86.h"
 
 /* The hole in a primary's memory: policy image, other domains, channels, then core. */
-#define POOL_BASE         0x10000000u
-#define HOLE_END          ((unsigned)CORE_END)
+#define POOL_BASE 0x10000000u
+#define HOLE_END  ((unsigned)CORE_END)
 
 /* PC devices of class platform (Intel ICH9 and Q35 data sheets; AMD IOMMU spec, 3). */
 #define VGA_WINDOW       0x000a0000u /* over SMRAM */
