@@ -1,6 +1,7 @@
 #include "command.h"
 #include "emit/emit.h"
 #include "sign/sign.h"
+#include "verify/verify.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -148,7 +149,8 @@ static enum exit_code build(struct front *front, struct options *options)
         code = read_key(options->key, &key);
     if (code != EXIT_OK)
         return code;
-    if (emit_image(front, facts, options->file_count, &image)) {
+    if (emit_image(front, facts, options->file_count, &image) &&
+        verify_image(front, image.bytes, image.size, true)) {
         code = write_file(options->output, image.bytes, image.size);
         if (code == EXIT_OK)
             code = write_signature(front, options, &key, &image);

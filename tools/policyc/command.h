@@ -9,7 +9,9 @@ enum exit_code { EXIT_OK = 0, EXIT_POLICY = 1, EXIT_USAGE = 2, EXIT_IO = 3 };
 /* Each gets the arguments behind its name, NULL-terminated. */
 enum exit_code command_build(char **arguments);
 enum exit_code command_check(char **arguments);
+enum exit_code command_dump(char **arguments);
 enum exit_code command_keygen(char **arguments);
+enum exit_code command_verify(char **arguments);
 
 /* Print `policyc: error: ...` and return the code. */
 enum exit_code fail(enum exit_code code, const char *format, ...)

@@ -12,12 +12,17 @@ static const struct command {
     const char *help;
 } commands[] = {
     {"check", command_check, "policyc check POLICY",
-     "Reads the policy and its machine description and reports everything that is wrong.\n"
-     "Needs none of the files that the policy names.\n"},
+     "Reads the policy and its machine description, reports everything that is wrong, and\n"
+     "proves the assertions. Needs none of the files that the policy names.\n"},
     {"build", command_build, "policyc build POLICY --files NAME=PATH... --key SECRET -o IMAGE",
      "Compiles the policy into IMAGE and signs that: IMAGE.minisig. NAME=PATH says where the\n"
      "file lies that the policy calls NAME; its size and hash become part of the image. The\n"
      "same policy, files and key give the same bytes.\n"},
+    {"verify", command_verify, "policyc verify IMAGE POLICY",
+     "Reads the bits of IMAGE, rebuilds who can reach what, and compares that with POLICY and\n"
+     "its assertions. Shares nothing with `build` but the formats.\n"},
+    {"dump", command_dump, "policyc dump [--json] IMAGE",
+     "Shows what IMAGE gives to whom. Trusts nothing in it; checks no signature.\n"},
     {"keygen", command_keygen, "policyc keygen --secret FILE --public FILE",
      "Makes an author's key pair in minisign's format, without a password. Files that exist\n"
      "are never overwritten.\n"},
