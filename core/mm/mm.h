@@ -16,7 +16,8 @@
 struct p2m_leaf {
     uint64_t address; /* machine address that corresponds to the looked-up GPA */
     uint64_t size;    /* bytes from there to the end of the leaf's page */
-    uint64_t flags;   /* the leaf's bits without the address; 0: nothing is mapped */
+    uint64_t flags;   /* the leaf's bits without the address, NPT_W only if each table above
+                         grants it too; 0: nothing is mapped */
 };
 
 /*
@@ -27,7 +28,9 @@ struct p2m_leaf p2m_lookup(const uint64_t *root, uint64_t gpa);
 
 /*
  * A pointer to the domain's own RAM at `gpa`, or NULL unless all `size` bytes lie in one
- * page that the domain may read (and, if `write`, write) and that is RAM, not MMIO.
+ * page that the domain may read (and, if `write`, write) and that is RAM, not MMIO. NULL too
+ * where core would fault: in page 0 and from 4 GiB on (core/platform/paging.h), which a domain
+ * may well be given.
  */
 void *p2m_ram(const uint64_t *root, uint64_t gpa, size_t size, bool write);
 

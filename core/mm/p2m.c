@@ -1,5 +1,6 @@
 #include "core/mm/mm.h"
 
+#include "core/platform/paging.h"
 #include "hw/npt.h"
 
 static const uint64_t *entry_table(uint64_t entry)
@@ -11,6 +12,7 @@ struct p2m_leaf p2m_lookup(const uint64_t *root, uint64_t gpa)
 {
     const struct p2m_leaf nothing = {0};
     const uint64_t *table = root;
+    uint64_t withheld = 0; /* by a table above: no leaf gives it back (APM vol. 2, 5.6) */
 
     if (gpa >> 48) {
         return nothing;
@@ -23,11 +25,15 @@ struct p2m_leaf p2m_lookup(const uint64_t *root, uint64_t gpa)
         if (!(entry & NPT_P)) {
             return nothing;
         }
+        withheld |= ~entry & NPT_W;
+        if (level == NPT_LEVELS && (entry & NPT_PS)) {
+            return nothing; /* reserved there: the CPU faults */
+        }
         if (level == 1 || (entry & NPT_PS)) {
             return (struct p2m_leaf){
                 .address = (entry & NPT_ADDRESS & ~((1ull << shift) - 1)) + offset,
                 .size = (1ull << shift) - offset,
-                .flags = entry & ~NPT_ADDRESS,
+                .flags = entry & ~NPT_ADDRESS & ~withheld,
             };
         }
         table = entry_table(entry);
@@ -40,8 +46,8 @@ void *p2m_ram(const uint64_t *root, uint64_t gpa, size_t size, bool write)
     struct p2m_leaf leaf = p2m_lookup(root, gpa);
 
     if (leaf.flags == 0 || (leaf.flags & NPT_UC) || leaf.size < size ||
-        (write && !(leaf.flags & NPT_W))) {
+        (write && !(leaf.flags & NPT_W)) || !paging_is_outside_core(leaf.address, size)) {
         return NULL;
     }
-    return (void *)(uintptr_t)leaf.address;
+    return at_physical(leaf.address);
 }
