@@ -62,8 +62,11 @@ bool guest_translate(const struct guest_paging *paging, uint64_t linear, uint64_
     struct walk walk = guest_walk(paging);
     uint64_t table = walk.root;
 
+    if (!(paging->efer & EFER_LMA)) {
+        linear = (uint32_t)linear; /* what is carried beyond 4 GiB wraps */
+    }
     if (!(paging->cr0 & CR0_PG)) {
-        *gpa = linear & 0xffffffff;
+        *gpa = linear;
         return true;
     }
     for (unsigned level = walk.levels; level > 0; level--) {
