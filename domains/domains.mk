@@ -61,8 +61,9 @@ $(WORK_O)/%.o: %.c
 WORK_CLIENT := domains/work/client.c
 $(eval $(call work,vault,domains/work/vault.c domains/work/minisig.c $(WORK_CLIENT),-lsodium))
 
-INTRUDER_LINUX := $(wildcard domains/intruder/linux/*.c) domains/intruder/report.c lib/format.c
-$(eval $(call work,intruder,$(INTRUDER_LINUX) $(WORK_CLIENT)))
+INTRUDER := $(sort $(wildcard domains/intruder/attacks/*.c)) domains/intruder/report.c
+$(eval $(call work,intruder,domains/intruder/linux/intruder.c $(INTRUDER) $(WORK_CLIENT) \
+	lib/format.c))
 
 # For tests: a program that tries out domains/lib, and flat domains that start without core.
 RUNTIME_O := $(DOMAINS_O)/tests/domains/runtime.o

@@ -1,17 +1,18 @@
 /* PCI configuration space by CF8h and CFCh: functions that aren't this domain's. */
-#include "domains/intruder/linux/intruder.h"
-#include "domains/intruder/targets.h"
+#include "hw/pci.h"
+#include "domains/intruder/attacks/attack.h"
+#include "domains/intruder/attacks/targets.h"
 #include "domains/lib/cpu.h"
 
 static void select_register(uint16_t bdf, uint8_t reg)
 {
-    out32(PORT_PCI_ADDRESS, PCI_ENABLE | (uint32_t)bdf << 8 | (reg & 0xfc));
+    out32(PCI_CONFIG_ADDRESS, PCI_CONFIG_ENABLE | (uint32_t)bdf << 8 | (reg & 0xfc));
 }
 
 static uint32_t read_config(uint16_t bdf, uint8_t reg)
 {
     select_register(bdf, reg);
-    return in32(PORT_PCI_DATA);
+    return in32(PCI_CONFIG_DATA);
 }
 
 /* Writes every bit the other way round, as a dword and byte by byte: nothing may change. */
@@ -20,9 +21,9 @@ static void try_register(struct report *report, uint16_t bdf, uint8_t reg)
     uint32_t before = read_config(bdf, reg), after;
 
     select_register(bdf, reg);
-    out32(PORT_PCI_DATA, ~before);
+    out32(PCI_CONFIG_DATA, ~before);
     for (uint16_t byte = 0; byte < 4; byte++)
-        out8((uint16_t)(PORT_PCI_DATA + byte), (uint8_t)(~before >> (8 * byte)));
+        out8((uint16_t)(PCI_CONFIG_DATA + byte), (uint8_t)(~before >> (8 * byte)));
     after = read_config(bdf, reg);
     if (after != before)
         report_breach(report, "register %x of function %x was %x, became %x", reg, bdf, before,
@@ -61,20 +62,20 @@ static void foreign_functions(struct report *report)
 /* Parts of CF8h written alone must not become an address. */
 static void address_in_parts(struct report *report)
 {
-    out32(PORT_PCI_ADDRESS, 0);
+    out32(PCI_CONFIG_ADDRESS, 0);
     for (uint16_t byte = 0; byte < 4; byte++)
-        if (PORT_PCI_ADDRESS + byte != PORT_RESET)
-            out8((uint16_t)(PORT_PCI_ADDRESS + byte), byte == 3 ? 0x80 : 0);
-    if (in32(PORT_PCI_ADDRESS) != 0)
-        report_breach(report, "CF8h took single bytes: %x", in32(PORT_PCI_ADDRESS));
-    if (in32(PORT_PCI_DATA) != 0xffffffff)
+        if (PCI_CONFIG_ADDRESS + byte != PORT_RESET)
+            out8((uint16_t)(PCI_CONFIG_ADDRESS + byte), byte == 3 ? 0x80 : 0);
+    if (in32(PCI_CONFIG_ADDRESS) != 0)
+        report_breach(report, "CF8h took single bytes: %x", in32(PCI_CONFIG_ADDRESS));
+    if (in32(PCI_CONFIG_DATA) != 0xffffffff)
         report_breach(report, "CFCh answers without an address");
     report_detail(report, "CF8h takes no single bytes");
 }
 
-const struct attack pci_attacks[] = {
+static const struct attack attacks[] = {
     {"host-bridge", host_bridge, "rewrite PAM, SMRAM, PCIEXBAR of the host bridge"},
     {"foreign-functions", foreign_functions, "find and rewrite functions of others"},
     {"address-in-parts", address_in_parts, "byte-wise writes of CF8h"},
 };
-const size_t pci_attack_count = sizeof(pci_attacks) / sizeof(pci_attacks[0]);
+const struct subject pci_attacks = {attacks, sizeof(attacks) / sizeof(attacks[0])};

@@ -1,13 +1,11 @@
 /* I/O ports of class platform. A denied port reads all ones and swallows writes. */
-#include <string.h>
-
-#include "domains/intruder/linux/intruder.h"
-#include "domains/intruder/targets.h"
+#include "domains/intruder/attacks/attack.h"
+#include "domains/intruder/attacks/targets.h"
 #include "domains/lib/cpu.h"
+#include "hw/x86.h"
 
-#define FW_CFG_DMA_OFFSET 0x8000u /* in the channel: memory whose physical address is known */
-#define FW_CFG_READ       2u
-#define FW_CFG_SELECT     8u
+#define FW_CFG_READ   2u
+#define FW_CFG_SELECT 8u
 
 static void expect_ones(struct report *report, uint16_t port, uint8_t value)
 {
@@ -38,22 +36,21 @@ static void fw_cfg_read(struct report *report)
  */
 static void fw_cfg_dma(struct report *report)
 {
-    struct {
-        uint32_t control, length; /* all big-endian */
-        uint64_t address;
-    } request = {__builtin_bswap32(FW_CFG_READ | FW_CFG_SELECT), __builtin_bswap32(4),
-                 __builtin_bswap64(CORE_BASE)};
-    volatile uint8_t *place = map_physical(report, victim.gpa + FW_CFG_DMA_OFFSET, 4096);
-    uint64_t gpa = victim.gpa + FW_CFG_DMA_OFFSET;
+    uint64_t gpa = own_page();
+    uint8_t *mapped = map_physical(report, gpa, PAGE_SIZE);
+    volatile uint32_t *request = (volatile uint32_t *)(void *)mapped;
 
-    if (!place)
+    if (!mapped)
         return;
-    memcpy((void *)place, &request, sizeof(request));
+    request[0] = __builtin_bswap32(FW_CFG_READ | FW_CFG_SELECT);
+    request[1] = __builtin_bswap32(4); /* bytes */
+    request[2] = 0;
+    request[3] = __builtin_bswap32(CORE_BASE);
     out32(PORT_FW_CFG_DMA, __builtin_bswap32((uint32_t)(gpa >> 32)));
     out32(PORT_FW_CFG_DMA + 4, __builtin_bswap32((uint32_t)gpa));
-    if (memcmp((const void *)place, &request, sizeof(request)) != 0)
+    if (request[0] != __builtin_bswap32(FW_CFG_READ | FW_CFG_SELECT))
         report_breach(report, "the device took a request aimed at core");
-    unmap_physical((uint8_t *)place, 4096);
+    unmap_physical(mapped, PAGE_SIZE);
     report_detail(report, "the request aimed at core was not taken");
 }
 
@@ -147,7 +144,7 @@ static void straddling(struct report *report)
     report_detail(report, "%zu accesses across the last allowed port read all ones", count);
 }
 
-const struct attack port_attacks[] = {
+static const struct attack attacks[] = {
     {"fw-cfg-read", fw_cfg_read, "read QEMU's configuration by port 511h"},
     {"fw-cfg-dma", fw_cfg_dma, "have fw_cfg's DMA write into core"},
     {"pmbase", pmbase, "SMI_EN, TCO watchdog, sleep by ports 600h-67Fh"},
@@ -160,4 +157,4 @@ const struct attack port_attacks[] = {
     {"core-console", core_console, "forge lines on core's console, COM1"},
     {"straddling", straddling, "2- and 4-byte accesses across the last allowed port"},
 };
-const size_t port_attack_count = sizeof(port_attacks) / sizeof(port_attacks[0]);
+const struct subject port_attacks = {attacks, sizeof(attacks) / sizeof(attacks[0])};

@@ -1,6 +1,7 @@
-/* Interrupt controllers through /dev/mem: cores that aren't this domain's. */
-#include "domains/intruder/linux/intruder.h"
-#include "domains/intruder/targets.h"
+/* Interrupt controllers: cores that aren't this domain's. */
+#include "hw/apic.h"
+#include "domains/intruder/attacks/attack.h"
+#include "domains/intruder/attacks/targets.h"
 #include "domains/lib/cpu.h"
 #include "hw/x86.h"
 
@@ -19,17 +20,17 @@ static void send(uintptr_t apic, uint32_t destination, uint32_t low)
  */
 static void icr(struct report *report)
 {
-    uint8_t *mapped = map_physical(report, LOCAL_APIC_BASE, PAGE_SIZE);
+    uint8_t *mapped = map_physical(report, APIC_BASE_DEFAULT, PAGE_SIZE);
     uintptr_t apic = (uintptr_t)mapped;
 
     if (!mapped)
         return;
     for (uint32_t mode = 0; mode < MODES; mode++) {
-        uint32_t low = mode << APIC_MODE_SHIFT | APIC_ASSERT | VECTOR;
+        uint32_t low = mode << APIC_ICR_MODE_SHIFT | APIC_ICR_ASSERT | VECTOR;
 
         send(apic, FOREIGN_APIC, low);
-        send(apic, 1u << FOREIGN_APIC, low | APIC_LOGICAL);
-        send(apic, 0, low | APIC_OTHERS);
+        send(apic, 1u << FOREIGN_APIC, low | APIC_ICR_LOGICAL);
+        send(apic, 0, low | APIC_ICR_OTHERS);
     }
     unmap_physical(mapped, PAGE_SIZE);
     report_detail(report, "8 modes, physical, logical, to all others: nobody was hit");
@@ -41,7 +42,7 @@ static void lvt(struct report *report)
     static const uint32_t entries[] = {APIC_LVT_THERMAL, APIC_LVT_COUNTERS, APIC_LVT_LINT0,
                                        APIC_LVT_LINT1, APIC_LVT_ERROR};
     static const uint32_t modes[] = {MODE_SMI, MODE_INIT, MODE_EXTINT};
-    uint8_t *mapped = map_physical(report, LOCAL_APIC_BASE, PAGE_SIZE);
+    uint8_t *mapped = map_physical(report, APIC_BASE_DEFAULT, PAGE_SIZE);
     uintptr_t apic = (uintptr_t)mapped;
 
     if (!mapped)
@@ -50,9 +51,9 @@ static void lvt(struct report *report)
         uint32_t entry = entries[i / 3], mode = modes[i % 3];
         uint32_t before = mmio_read32(apic + entry), after;
 
-        mmio_write32(apic + entry, mode << APIC_MODE_SHIFT | VECTOR);
+        mmio_write32(apic + entry, mode << APIC_ICR_MODE_SHIFT | VECTOR);
         after = mmio_read32(apic + entry);
-        if (!(after & APIC_MASKED) && (after & APIC_MODE) == mode << APIC_MODE_SHIFT)
+        if (!(after & APIC_LVT_MASKED) && (after & APIC_ICR_MODE) == mode << APIC_ICR_MODE_SHIFT)
             report_breach(report, "LVT entry %x took mode %u", entry, mode);
         mmio_write32(apic + entry, before);
     }
@@ -63,7 +64,7 @@ static void lvt(struct report *report)
 /* With another core's id, interrupts meant for that core would come here. */
 static void apic_id(struct report *report)
 {
-    uint8_t *mapped = map_physical(report, LOCAL_APIC_BASE, PAGE_SIZE);
+    uint8_t *mapped = map_physical(report, APIC_BASE_DEFAULT, PAGE_SIZE);
     uintptr_t apic = (uintptr_t)mapped;
     uint32_t before, after;
 
@@ -101,19 +102,20 @@ static void try_pin(struct report *report, uintptr_t ioapic, uint32_t pin)
         uint32_t after;
 
         ioapic_write(ioapic, high_reg, FOREIGN_APIC << APIC_ID_SHIFT);
-        ioapic_write(ioapic, low_reg, modes[i] << APIC_MODE_SHIFT | VECTOR);
+        ioapic_write(ioapic, low_reg, modes[i] << APIC_ICR_MODE_SHIFT | VECTOR);
         after = ioapic_read(ioapic, low_reg);
-        if (!(after & APIC_MASKED) && (after & APIC_MODE) > MODE_LOWEST << APIC_MODE_SHIFT)
+        if (!(after & APIC_LVT_MASKED) && (after & APIC_ICR_MODE) > MODE_LOWEST
+                                                                        << APIC_ICR_MODE_SHIFT)
             report_breach(report, "entry %u took mode %u", pin, modes[i]);
     }
-    ioapic_write(ioapic, low_reg, low | APIC_MASKED);
+    ioapic_write(ioapic, low_reg, low | APIC_LVT_MASKED);
     ioapic_write(ioapic, high_reg, high);
     ioapic_write(ioapic, low_reg, low);
 }
 
 static void ioapic(struct report *report)
 {
-    uint8_t *mapped = map_physical(report, IOAPIC_BASE, PAGE_SIZE);
+    uint8_t *mapped = map_physical(report, IOAPIC_BASE_DEFAULT, PAGE_SIZE);
 
     if (!mapped)
         return;
@@ -123,10 +125,10 @@ static void ioapic(struct report *report)
     report_detail(report, "24 entries took neither SMI nor NMI nor INIT nor ExtINT");
 }
 
-const struct attack apic_attacks[] = {
+static const struct attack attacks[] = {
     {"icr", icr, "NMI, INIT, SIPI, SMI and vectors to the other core"},
     {"lvt", lvt, "SMI, INIT, ExtINT from its own local interrupts"},
     {"apic-id", apic_id, "take another core's APIC id"},
     {"ioapic", ioapic, "SMI, NMI, INIT, ExtINT by the I/O APIC"},
 };
-const size_t apic_attack_count = sizeof(apic_attacks) / sizeof(apic_attacks[0]);
+const struct subject apic_attacks = {attacks, sizeof(attacks) / sizeof(attacks[0])};

@@ -1,6 +1,6 @@
-/* Memory that isn't this domain's, through /dev/mem. */
-#include "domains/intruder/linux/intruder.h"
-#include "domains/intruder/targets.h"
+/* Memory that isn't this domain's. */
+#include "domains/intruder/attacks/attack.h"
+#include "domains/intruder/attacks/targets.h"
 #include "domains/lib/cpu.h"
 
 #include "hw/x86.h"
@@ -27,14 +27,13 @@ static void try_page(struct report *report, uintptr_t at, uint64_t gpa)
 static void try_range(struct report *report, uint64_t from, uint64_t to)
 {
     uint8_t *mapped = map_physical(report, from, to - from);
-    uint64_t channel_end = victim.gpa + victim.size;
     unsigned pages = 0;
 
     if (!mapped)
         return;
     for (uint64_t gpa = from; gpa < to; gpa += PAGE_SIZE) {
-        if (gpa >= victim.gpa && gpa < channel_end)
-            continue; /* the one part of the hole that the policy grants */
+        if (is_granted(gpa))
+            continue;
         try_page(report, (uintptr_t)(mapped + (gpa - from)), gpa);
         pages++;
     }
@@ -86,11 +85,11 @@ static void platform_registers(struct report *report)
                   count);
 }
 
-const struct attack memory_attacks[] = {
+static const struct attack attacks[] = {
     {"policy-image", policy_image, "read and change the compiled rights of all domains"},
     {"vault-memory", vault_memory, "read and change vault's memory and all else in the pool"},
     {"device-table", device_table, "give devices rights in the IOMMU's table"},
     {"core-memory", core_memory, "read and change core"},
     {"platform-registers", platform_registers, "reach IOMMU, MMCONFIG, TPM, flash, SMRAM"},
 };
-const size_t memory_attack_count = sizeof(memory_attacks) / sizeof(memory_attacks[0]);
+const struct subject memory_attacks = {attacks, sizeof(attacks) / sizeof(attacks[0])};

@@ -1,24 +1,22 @@
 /* Where the intruder finds what isn't its own: places that policy and machine fix. */
-#ifndef DOMAINS_INTRUDER_TARGETS_H
-#define DOMAINS_INTRUDER_TARGETS_H
+#ifndef DOMAINS_INTRUDER_ATTACKS_TARGETS_H
+#define DOMAINS_INTRUDER_ATTACKS_TARGETS_H
 
 #include "bulkhead/layout.h"
-#include "hw/x86.h"
+#include "hw/apic.h"
 
 /* The hole in a primary's memory: policy image, other domains, channels, then core. */
-#define POOL_BASE 0x10000000u
-#define HOLE_END  ((unsigned)CORE_END)
+#define POOL_BASE         0x10000000u
+#define HOLE_END          ((unsigned)CORE_END)
 
 /* PC devices of class platform (Intel ICH9 and Q35 data sheets; AMD IOMMU spec, 3). */
 #define VGA_WINDOW       0x000a0000u /* over SMRAM */
 #define MMCONFIG_SEABIOS 0xb0000000u
 #define MMCONFIG_OVMF    0xe0000000u
-#define IOAPIC_BASE      0xfec00000u
 #define HPET_BASE        0xfed00000u
 #define RCBA_BASE        0xfed1c000u
 #define TPM_BASE         0xfed40000u
 #define IOMMU_BASE       0xfed80000u
-#define LOCAL_APIC_BASE  0xfee00000u
 #define FLASH_BASE       0xff000000u
 
 #define PORT_FW_CFG_SELECT 0x510
@@ -34,9 +32,6 @@
 #define PORT_CMOS          0x70
 #define PORT_RESET         0xcf9
 #define PORT_COM1          0x3f8
-#define PORT_PCI_ADDRESS   0xcf8
-#define PORT_PCI_DATA      0xcfc
-#define PCI_ENABLE         0x80000000u
 
 /* PCI functions, as bus << 8 | device << 3 | function. */
 #define BDF_HOST_BRIDGE 0x0000
@@ -44,30 +39,19 @@
 #define BDF_LPC         0x00f8
 #define BDF_AHCI        0x00fa
 
-/* Local APIC registers (APM vol. 2, 16.3.1), fields of ICR and LVT entries (16.5). */
-#define APIC_ID           0x020u
-#define APIC_EOI          0x0b0u
-#define APIC_LDR          0x0d0u
-#define APIC_DFR          0x0e0u
-#define APIC_SPURIOUS     0x0f0u
-#define APIC_ICR_LOW      0x300u
-#define APIC_ICR_HIGH     0x310u
-#define APIC_LVT_TIMER    0x320u
-#define APIC_LVT_THERMAL  0x330u
-#define APIC_LVT_COUNTERS 0x340u
-#define APIC_LVT_LINT0    0x350u
-#define APIC_LVT_LINT1    0x360u
-#define APIC_LVT_ERROR    0x370u
-#define APIC_TIMER_COUNT  0x380u
-#define APIC_MODE_SHIFT   8
-#define APIC_MODE         0x700u
-#define APIC_LOGICAL      0x800u
-#define APIC_ASSERT       0x4000u
-#define APIC_MASKED       0x10000u
-#define APIC_SELF         0x40000u
-#define APIC_ALL          0x80000u
-#define APIC_OTHERS       0xc0000u
-#define APIC_ID_SHIFT     24
+/* Local APIC (APM vol. 2, 16.3.1), fields of ICR and LVT entries (16.4, 16.5). */
+#define APIC_LVT_TIMER      0x320u
+#define APIC_LVT_THERMAL    0x330u
+#define APIC_LVT_COUNTERS   0x340u
+#define APIC_LVT_LINT0      0x350u
+#define APIC_LVT_LINT1      0x360u
+#define APIC_LVT_ERROR      0x370u
+#define APIC_TIMER_COUNT    0x380u
+#define APIC_ICR_MODE_SHIFT 8
+#define APIC_ICR_MODE       0x00000700u
+#define APIC_ICR_LOGICAL    0x00000800u
+#define APIC_ICR_ALL        0x00080000u
+#define APIC_LVT_MASKED     0x10000u
 
 enum delivery_mode {
     MODE_FIXED,
@@ -85,10 +69,8 @@ enum delivery_mode {
 #define FOREIGN_APIC 1u
 
 /* I/O APIC (82093AA data sheet, 3): two registers an entry, low half first. */
-#define IOAPIC_SELECT 0x00u
-#define IOAPIC_WINDOW 0x10u
-#define IOAPIC_ENTRY  0x10u
-#define IOAPIC_PINS   24u
+#define IOAPIC_ENTRY 0x10u
+#define IOAPIC_PINS  24u
 
 /* MSRs that reach the machine (APM vol. 2, appendix A; BKDG of families 0Fh-17h). */
 #define MSR_SMI_ON_IO    0xc0010050u
@@ -103,6 +85,7 @@ enum delivery_mode {
 #define MSR_SMM_BASE     0xc0010111u
 #define MSR_SMM_ADDR     0xc0010112u
 #define MSR_SMM_MASK     0xc0010113u
+#define MSR_VM_CR        0xc0010114u
 #define MSR_SMM_CTL      0xc0010116u
 #define MSR_VM_HSAVE_PA  0xc0010117u
 #define MSR_MTRR_DEFAULT 0x000002ffu

@@ -3,17 +3,24 @@
  * attack ends with one line; after each vault is asked whether it is intact.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/io.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
-#include "domains/intruder/linux/intruder.h"
+#include "domains/intruder/attacks/attack.h"
+#include "domains/work/client.h"
 
 enum { EXIT_USAGE = 2 };
 
-struct client victim;
+#define MSR_DEVICE "/dev/cpu/0/msr"
+#define OWN_OFFSET 0x8000u /* of a page in the channel that vault's protocol doesn't use */
+
+static struct client victim; /* attacks use its /dev/mem */
+static int msr_file = -1;
 
 struct tally {
     unsigned attacks;
@@ -35,6 +42,36 @@ uint8_t *map_physical(struct report *report, uint64_t address, size_t size)
 void unmap_physical(uint8_t *mapped, size_t size)
 {
     munmap(mapped, size);
+}
+
+bool is_granted(uint64_t gpa)
+{
+    return gpa >= victim.gpa && gpa < victim.gpa + victim.size;
+}
+
+uint64_t own_page(void)
+{
+    return victim.gpa + OWN_OFFSET;
+}
+
+bool msrs_ready(struct report *report)
+{
+    if (msr_file < 0)
+        msr_file = open(MSR_DEVICE, O_RDWR | O_CLOEXEC);
+    if (msr_file < 0)
+        report_breach(report, "not tried: " MSR_DEVICE ": %s; load the module msr",
+                      strerror(errno));
+    return msr_file >= 0;
+}
+
+bool try_read_msr(uint32_t number, uint64_t *value)
+{
+    return pread(msr_file, value, sizeof(*value), number) == sizeof(*value);
+}
+
+bool try_write_msr(uint32_t number, uint64_t value)
+{
+    return pwrite(msr_file, &value, sizeof(value), number) == sizeof(value);
 }
 
 static void check_vault(struct report *report)
@@ -62,14 +99,8 @@ static void run(const struct attack *attack, struct tally *tally)
     tally->breaches += report.breaches > 0;
 }
 
-static const struct {
-    const struct attack *attacks;
-    const size_t *count;
-} subjects[] = {
-    {memory_attacks, &memory_attack_count}, {port_attacks, &port_attack_count},
-    {pci_attacks, &pci_attack_count},       {msr_attacks, &msr_attack_count},
-    {apic_attacks, &apic_attack_count},
-};
+static const struct subject *const subjects[] = {&memory_attacks, &port_attacks, &pci_attacks,
+                                                 &msr_attacks, &apic_attacks};
 
 /* Calls with each attack of that name, or with all for NULL. Returns how many there were. */
 static unsigned each(const char *name, void (*action)(const struct attack *, struct tally *),
@@ -78,10 +109,10 @@ static unsigned each(const char *name, void (*action)(const struct attack *, str
     unsigned found = 0;
 
     for (size_t i = 0; i < sizeof(subjects) / sizeof(subjects[0]); i++) {
-        for (size_t n = 0; n < *subjects[i].count; n++) {
-            if (name && strcmp(name, subjects[i].attacks[n].name) != 0)
+        for (size_t n = 0; n < subjects[i]->count; n++) {
+            if (name && strcmp(name, subjects[i]->attacks[n].name) != 0)
                 continue;
-            action(&subjects[i].attacks[n], tally);
+            action(&subjects[i]->attacks[n], tally);
             found++;
         }
     }
@@ -132,6 +163,8 @@ int main(int argc, char **argv)
     /* On a machine without Bulkhead these attacks would hit the machine itself. */
     if (!client_open(&victim))
         return usage_error("vault can't be reached, so nothing is tried", victim.problem);
+    if (victim.size < OWN_OFFSET + 0x1000)
+        return usage_error("the channel has no page to spare", "Give it 64 KiB in the policy");
     if (iopl(3) != 0)
         return usage_error("iopl was refused", "Run it as root, on a kernel that has iopl");
     if (argc == 1)
