@@ -4,10 +4,11 @@
 
 #include "bulkhead/layout.h"
 #include "hw/apic.h"
+#include "hw/x86.h"
 
 /* The hole in a primary's memory: policy image, other domains, channels, then core. */
-#define POOL_BASE         0x10000000u
-#define HOLE_END          ((unsigned)CORE_END)
+#define POOL_BASE 0x10000000u
+#define HOLE_END  ((unsigned)CORE_END)
 
 /* PC devices of class platform (Intel ICH9 and Q35 data sheets; AMD IOMMU spec, 3). */
 #define VGA_WINDOW       0x000a0000u /* over SMRAM */
@@ -40,18 +41,12 @@
 #define BDF_AHCI        0x00fa
 
 /* Local APIC (APM vol. 2, 16.3.1), fields of ICR and LVT entries (16.4, 16.5). */
-#define APIC_LVT_TIMER      0x320u
-#define APIC_LVT_THERMAL    0x330u
-#define APIC_LVT_COUNTERS   0x340u
-#define APIC_LVT_LINT0      0x350u
-#define APIC_LVT_LINT1      0x360u
-#define APIC_LVT_ERROR      0x370u
-#define APIC_TIMER_COUNT    0x380u
-#define APIC_ICR_MODE_SHIFT 8
-#define APIC_ICR_MODE       0x00000700u
-#define APIC_ICR_LOGICAL    0x00000800u
-#define APIC_ICR_ALL        0x00080000u
-#define APIC_LVT_MASKED     0x10000u
+#define APIC_LVT_THERMAL  0x330u
+#define APIC_LVT_COUNTERS 0x340u
+#define APIC_LVT_LINT1    0x360u
+#define APIC_LVT_ERROR    0x370u
+#define APIC_TIMER_COUNT  0x380u
+#define APIC_ICR_ALL      0x00080000u
 
 enum delivery_mode {
     MODE_FIXED,
@@ -69,8 +64,7 @@ enum delivery_mode {
 #define FOREIGN_APIC 1u
 
 /* I/O APIC (82093AA data sheet, 3): two registers an entry, low half first. */
-#define IOAPIC_ENTRY 0x10u
-#define IOAPIC_PINS  24u
+#define IOAPIC_PINS 24u
 
 /* MSRs that reach the machine (APM vol. 2, appendix A; BKDG of families 0Fh-17h). */
 #define MSR_SMI_ON_IO    0xc0010050u
@@ -85,7 +79,6 @@ enum delivery_mode {
 #define MSR_SMM_BASE     0xc0010111u
 #define MSR_SMM_ADDR     0xc0010112u
 #define MSR_SMM_MASK     0xc0010113u
-#define MSR_VM_CR        0xc0010114u
 #define MSR_SMM_CTL      0xc0010116u
 #define MSR_VM_HSAVE_PA  0xc0010117u
 #define MSR_MTRR_DEFAULT 0x000002ffu
