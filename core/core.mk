@@ -2,8 +2,9 @@
 # belongs to it; a directory needs no rule of its own.
 
 CORE_ELF := $(BUILD)/core/bulkhead.elf
-CORE_SRC := $(wildcard core/*/*.c) $(wildcard core/*/*.S) $(wildcard lib/*.c)
-CORE_OBJ := $(CORE_SRC:%=$(BUILD)/core/obj/%.o)
+CORE_SRC := $(sort $(wildcard core/*/*.c core/*/*.S lib/*.c))
+CORE_FONT := $(BUILD)/fonts/Lat15-VGA16.psf.gz
+CORE_OBJ := $(CORE_SRC:%=$(BUILD)/core/obj/%.o) $(BUILD)/core/obj/font.o
 CORE_SCRIPT := $(BUILD)/core/core.ld
 
 # Includes are written from the root of the tree ("core/platform/platform.h", "lib/format.h") or
@@ -31,6 +32,17 @@ $(BUILD)/core/obj/%.S.o: %.S
 	@mkdir -p $(@D)
 	@echo "AS $<"
 	@$(CC) $(CORE_INCLUDES) -MMD -MP -c -o $@ $<
+
+$(CORE_FONT):
+	scripts/setup.sh build
+
+$(BUILD)/core/font.c: core/platform/make_font.py | $(CORE_FONT)
+	@mkdir -p $(@D)
+	@core/platform/make_font.py $(CORE_FONT) $@
+
+$(BUILD)/core/obj/font.o: $(BUILD)/core/font.c core/platform/font.h
+	@mkdir -p $(@D)
+	@$(CC) $(CORE_CFLAGS) -c -o $@ $<
 
 $(CORE_SCRIPT): core/boot/core.ld.in include/bulkhead/layout.h
 	@mkdir -p $(@D)

@@ -82,6 +82,15 @@ bool boot_is_usable(const struct boot_info *info, uint64_t start, uint64_t end)
     return covered >= end;
 }
 
+bool boot_touches_usable(const struct boot_info *info, uint64_t start, uint64_t end)
+{
+    for (uint32_t i = 0; i < info->region_count; i++)
+        if (info->regions[i].type == MEMORY_USABLE &&
+            overlap(start, end, info->regions[i].start, info->regions[i].end))
+            return true;
+    return false;
+}
+
 bool boot_has_module(const struct boot_info *info, uint64_t start, uint64_t end)
 {
     for (uint32_t i = 0; i < info->module_count; i++)

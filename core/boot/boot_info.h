@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/platform/screen.h"
+
 #define BOOT_REGIONS      128
 #define BOOT_MODULES      16
 #define BOOT_NAME         32
@@ -63,21 +65,6 @@ struct boot_efi {
     _Alignas(8) uint8_t map[BOOT_EFI_MAP_SIZE];
 };
 
-enum boot_screen_kind { BOOT_SCREEN_NONE, BOOT_SCREEN_RGB, BOOT_SCREEN_TEXT };
-
-/* RGB: sizes in pixels, positions and sizes of colors in bits. Text: sizes in characters. */
-struct boot_screen {
-    enum boot_screen_kind kind;
-    uint64_t address;
-    uint32_t pitch; /* bytes from one line to the next */
-    uint32_t width;
-    uint32_t height;
-    uint8_t bits_per_pixel;
-    uint8_t red_position, red_size;
-    uint8_t green_position, green_size;
-    uint8_t blue_position, blue_size;
-};
-
 struct boot_info {
     enum boot_loader loader;
     char loader_name[BOOT_LOADER_NAME]; /* cut if longer */
@@ -87,7 +74,7 @@ struct boot_info {
     struct boot_module modules[BOOT_MODULES];
     uint32_t module_count;
     struct boot_efi efi;
-    struct boot_screen screen;
+    struct screen_mode screen;
     uint32_t rsdp_size; /* 0: none found yet; 20: ACPI 1.0; 36: ACPI 2.0 and newer */
     uint8_t rsdp[BOOT_RSDP_SIZE];
     char fault[BOOT_FAULT]; /* after an error: what it is about */
@@ -102,6 +89,9 @@ enum boot_error boot_find_module(const struct boot_info *info, const char *name,
 
 /* True if all of [start, end) is usable memory by the loader's map and no other entry says no. */
 bool boot_is_usable(const struct boot_info *info, uint64_t start, uint64_t end);
+
+/* True if some of [start, end) is usable memory by the loader's map. */
+bool boot_touches_usable(const struct boot_info *info, uint64_t start, uint64_t end);
 
 /* True if a module lies in [start, end). */
 bool boot_has_module(const struct boot_info *info, uint64_t start, uint64_t end);

@@ -49,6 +49,21 @@ static void take_boot_info(uint32_t magic, uint32_t address, struct boot_info *i
     fatal("%s: %s. %s", boot_error_cause(error), info->fault, boot_error_remedy(error));
 }
 
+/* Shows text on the loader's screen if that is one, and lies where no memory is. */
+static void start_screen(const struct boot_info *info)
+{
+    const struct screen_mode *screen = &info->screen;
+    uint64_t size = screen_size(screen), end = screen->address + size;
+
+    if (size == 0 || !paging_is_outside_core(screen->address, size) ||
+        boot_touches_usable(info, screen->address, end))
+        return;
+    paging_set_write_combining(screen->address, end);
+    screen_init(screen);
+    print("screen: %ux%u %s at %lx", screen->width, screen->height,
+          screen->kind == SCREEN_RGB ? "pixels" : "characters", screen->address);
+}
+
 static void print_boot_info(const struct boot_info *info)
 {
     uint64_t usable = 0;
@@ -102,6 +117,7 @@ noreturn void core_main(uint32_t magic, uint32_t address)
 
     take_boot_info(magic, address, &boot_info);
     paging_set_uncached_from(boot_memory_end(&boot_info));
+    start_screen(&boot_info);
     print_boot_info(&boot_info);
 
     features_check();

@@ -76,7 +76,7 @@ static enum boot_error read_memory_map(const struct mb2_tag *tag, uint32_t lengt
     return error;
 }
 
-static void read_rgb(const struct mb2_rgb *rgb, struct boot_screen *screen)
+static void read_rgb(const struct mb2_rgb *rgb, struct screen_mode *screen)
 {
     screen->red_position = rgb->red_position;
     screen->red_size = rgb->red_size;
@@ -90,17 +90,17 @@ static enum boot_error read_framebuffer(const struct mb2_tag *tag, uint32_t leng
                                         struct boot_info *info)
 {
     const struct mb2_framebuffer *f = (const struct mb2_framebuffer *)tag;
-    struct boot_screen *screen = &info->screen;
+    struct screen_mode *screen = &info->screen;
 
     if (length < fixed_part(sizeof(*f)))
         return BOOT_INFO_MALFORMED;
     if (f->type == MB2_FRAMEBUFFER_RGB) {
         if (length < fixed_part(sizeof(*f)) + sizeof(struct mb2_rgb))
             return BOOT_INFO_MALFORMED;
-        screen->kind = BOOT_SCREEN_RGB;
+        screen->kind = SCREEN_RGB;
         read_rgb((const struct mb2_rgb *)(f + 1), screen);
     } else if (f->type == MB2_FRAMEBUFFER_EGA_TEXT) {
-        screen->kind = BOOT_SCREEN_TEXT;
+        screen->kind = SCREEN_TEXT;
     } else {
         return BOOT_OK; /* a palette: nothing that text could be drawn on */
     }

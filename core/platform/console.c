@@ -1,5 +1,6 @@
 #include "core/platform/console.h"
 
+#include "core/platform/screen.h"
 #include "core/platform/serial.h"
 #include "core/platform/spinlock.h"
 #include "lib/format.h"
@@ -12,10 +13,15 @@ void console_init(void)
     serial_init();
 }
 
+/* Both devices show each character as soon as it is known: a failure may stop us at any time. */
 static void write_text(const char *text)
 {
-    for (; *text; text++)
-        serial_write(*text >= ' ' && *text <= '~' ? *text : '?');
+    for (; *text; text++) {
+        char shown[] = {*text >= ' ' && *text <= '~' ? *text : '?', '\0'};
+
+        serial_write(shown[0]);
+        screen_write(shown);
+    }
 }
 
 static void write_line(const char *prefix, const char *text)
@@ -24,6 +30,7 @@ static void write_line(const char *prefix, const char *text)
     write_text(text);
     serial_write('\r');
     serial_write('\n');
+    screen_write("\n");
 }
 
 void console_break_lock(void)
@@ -31,6 +38,7 @@ void console_break_lock(void)
     if (!spinlock_try(&lock))
         write_line("", ""); /* ends the line that was being written */
     __atomic_store_n(&lock_is_broken, true, __ATOMIC_RELEASE);
+    screen_take_back();
 }
 
 void console_line(const char *prefix, const char *text)

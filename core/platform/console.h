@@ -21,7 +21,7 @@ void print(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void console_line(const char *prefix, const char *text);
 
 /* For panic.c: from here on lines are printed without waiting for the lock, whose holder may have
- * been stopped. */
+ * been stopped, and the screen is core's again. */
 void console_break_lock(void);
 
 #endif

@@ -64,6 +64,6 @@ void cpu_setup(uint32_t index)
     *(uint64_t *)(area->fs + FS_CANARY) = read_tsc() * 0x9e3779b97f4a7c15u;
     write_msr(MSR_FS_BASE, (uint64_t)area->fs);
     write_msr(MSR_GS_BASE, 0);
-    write_msr(MSR_PAT, PAT_DEFAULT);
+    write_msr(MSR_PAT, PAT_CORE);
     write_cr4(read_cr4() | protections());
 }

@@ -14,6 +14,9 @@ extern struct page_table core_pml4, core_pd[4];
 #define DATA_RIGHTS (PTE_P | PTE_RW | PTE_A | PTE_D | PTE_NX)
 #define UNCACHED    (PTE_PCD | PTE_PWT) /* PAT entry 3: UC, APM vol. 2, 7.8.2 */
 
+/* PAT entry 4 as cpu_setup sets it */
+#define WRITE_COMBINING PTE_LARGE_PAT
+
 #define VGA_START 0xa0000
 #define VGA_END   0xc0000
 
@@ -88,6 +91,15 @@ void paging_set_uncached_from(uint64_t address)
 
     for (; a < PAGING_END; a += LARGE_PAGE_SIZE)
         *large_entry(a) |= UNCACHED;
+    flush();
+}
+
+void paging_set_write_combining(uint64_t start, uint64_t end)
+{
+    uint64_t a = (start + LARGE_PAGE_SIZE - 1) & ~(uint64_t)(LARGE_PAGE_SIZE - 1);
+
+    for (; a + LARGE_PAGE_SIZE <= end && a < PAGING_END; a += LARGE_PAGE_SIZE)
+        *large_entry(a) = (*large_entry(a) & ~(uint64_t)UNCACHED) | WRITE_COMBINING;
     flush();
 }
 

@@ -18,6 +18,9 @@ void paging_init(void);
 /* Makes all whole 2-MiB pages from address up to 4 GiB uncached: devices, no RAM, lie there. */
 void paging_set_uncached_from(uint64_t address);
 
+/* Makes the whole 2-MiB pages in [start, end) write-combining, for a framebuffer. */
+void paging_set_write_combining(uint64_t start, uint64_t end);
+
 /* True if core can read and write [start, start + length): mapped, and not core's own memory. */
 bool paging_is_outside_core(uint64_t start, uint64_t length);
 

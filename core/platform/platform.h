@@ -11,6 +11,7 @@
 #include "core/platform/paging.h"
 #include "core/platform/panic.h"
 #include "core/platform/pci.h"
+#include "core/platform/screen.h"
 #include "core/platform/smp.h"
 #include "core/platform/spinlock.h"
 #include "core/platform/time.h"

@@ -50,11 +50,11 @@
 #define MSR_VM_CR     0xc0010114
 
 /* EFER, APM vol. 2, 3.1.7 */
-#define EFER_SCE  0x00000001
-#define EFER_LME  0x00000100
-#define EFER_LMA  0x00000400
-#define EFER_NXE  0x00000800
-#define EFER_SVME 0x00001000
+#define EFER_SCE   0x00000001
+#define EFER_LME   0x00000100
+#define EFER_LMA   0x00000400
+#define EFER_NXE   0x00000800
+#define EFER_SVME  0x00001000
 #define EFER_FFXSR 0x00004000
 
 /* VM_CR, APM vol. 2, 15.30.1 */
@@ -87,6 +87,9 @@
 #define PTE_D   0x040
 #define PTE_PS  0x080
 
+/* PAT selector of a 2-MiB page, APM vol. 2, 5.3.4 */
+#define PTE_LARGE_PAT 0x1000
+
 /* Selectors. The descriptor tables of start.S and of each CPU hold the same ones. */
 #define SELECTOR_CODE   0x08
 #define SELECTOR_DATA   0x10
@@ -99,13 +102,13 @@
 #define DESCRIPTOR_CODE32 0x00cf9b000000ffff
 
 /* Exception vectors, APM vol. 2, 8.1 */
-#define VECTOR_DB    1
-#define VECTOR_NMI   2
-#define VECTOR_UD    6
-#define VECTOR_DF    8
-#define VECTOR_GP    13
-#define VECTOR_PF    14
-#define VECTOR_MC    18
+#define VECTOR_DB  1
+#define VECTOR_NMI 2
+#define VECTOR_UD  6
+#define VECTOR_DF  8
+#define VECTOR_GP  13
+#define VECTOR_PF  14
+#define VECTOR_MC  18
 
 /* Interrupts that core itself takes, and how many vectors its descriptor tables have */
 #define VECTOR_WAKE     32 /* ends a CPU's sleep, says nothing else */
@@ -120,8 +123,10 @@
 #define PTE_NX      0x8000000000000000u
 #define PTE_ADDRESS 0x000ffffffffff000u
 
-/* Reset value of the page-attribute table (WB, WT, UC-, UC, twice), APM vol. 2, 7.8.1 */
+/* Memory types that the PAT's entries select, APM vol. 2, 7.8.1: at reset WB, WT, UC-, UC, twice;
+ * core's own has WC in entry 4. */
 #define PAT_DEFAULT 0x0007040600070406u
+#define PAT_CORE    0x0007040100070406u
 
 #define PAGE_ENTRIES 512
 

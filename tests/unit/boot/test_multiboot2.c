@@ -112,7 +112,7 @@ static void everything_is_read(void **state)
     assert_int_equal(result.modules[1].end, 0x9000);
     assert_int_equal(result.region_count, 2);
     assert_int_equal(result.regions[1].end, 0x40000000);
-    assert_int_equal(result.screen.kind, BOOT_SCREEN_RGB);
+    assert_int_equal(result.screen.kind, SCREEN_RGB);
     assert_int_equal(result.screen.address, 0x80000000);
     assert_int_equal(result.screen.pitch, 5120);
     assert_int_equal(result.screen.red_position, 16);
