@@ -9,6 +9,7 @@
 #include "core/iommu_dev/dma.h"
 #include "core/platform/platform.h"
 #include "core/policy/policy.h"
+#include "core/smm_container/smm.h"
 #include "hw/multiboot1.h"
 #include "hw/multiboot2.h"
 
@@ -125,7 +126,11 @@ noreturn void core_main(uint32_t magic, uint32_t address)
     time_init();
     close_devices(&boot_info);
     start_cpus(&boot_info, &cpus);
+    smm_take();
 
-    policy_match(policy_load(&boot_info), &cpus);
+    const struct bh_header *policy = policy_load(&boot_info);
+
+    policy_match(policy, &cpus);
+    dma_apply(policy);
     fatal("no domains: this core can load a policy but not run it");
 }

@@ -24,6 +24,7 @@
 #define APIC_ID_SHIFT 24 /* in APIC_ID and as destination in APIC_ICR_HIGH */
 
 /* Interrupt command, 16.5 */
+#define APIC_ICR_SMI     0x00000200u
 #define APIC_ICR_NMI     0x00000400u
 #define APIC_ICR_INIT    0x00000500u
 #define APIC_ICR_STARTUP 0x00000600u

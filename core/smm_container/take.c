@@ -1,0 +1,178 @@
+/*
+ * How SMM is taken. Where a CPU's SMBASE points can't be read from outside, and CPUs may differ:
+ * after reset it is 30000h, firmware may move it to SMRAM at A0000h or elsewhere. So a handler is
+ * planted in both places, each CPU sends itself an SMI, and what it finds there moves it to a stub
+ * in core's memory. A second SMI shows that the stub is in use.
+ */
+#include "core/platform/platform.h"
+#include "core/smm_container/handlers.h"
+#include "core/smm_container/smm.h"
+#include "core/smm_container/smram.h"
+#include "lib/memory.h"
+
+/* An SMI that a CPU sends to itself is taken after some instructions; ten milliseconds are ages. */
+#define TAKEN_WITHIN_US 10000
+
+/* Written by CPUs in SMM, which don't know of core's page tables: data, never executable there. */
+static _Alignas(4096) uint8_t stubs[STUBS_SIZE(CPU_MAX)];
+
+/* A place where firmware may have left a CPU's SMBASE. */
+struct place {
+    uint32_t base;
+    bool is_used;
+    uint8_t entry[RELOCATE_SIZE]; /* what was there */
+    uint8_t save[SMM_SAVE_END - SMM_SAVE];
+};
+static struct place in_ram = {.base = SMBASE_RESET}, in_smram = {.base = SMBASE_SMRAM};
+
+static struct spinlock turn; /* one CPU after the other: the places are shared */
+static uint32_t moved;       /* CPUs that have a stub now; guarded by turn */
+
+static uint32_t stub_base(uint32_t cpu)
+{
+    return (uint32_t)(uint64_t)stubs - SMM_ENTRY + cpu * SMM_SPACING;
+}
+
+static volatile uint32_t *word(uint32_t base, uint32_t offset)
+{
+    return at_physical(base + offset);
+}
+
+/* Memory that doesn't keep what is written to it is no domain's either: a chipset may hide the
+ * reset SMBASE, too, and firmware that locked SMRAM will have had it do so. */
+static void plant(struct place *place)
+{
+    uint8_t *entry = at_physical(place->base + SMM_ENTRY);
+    size_t length = (size_t)(smm_relocate_end - smm_relocate);
+
+    memcpy(place->entry, entry, sizeof(place->entry));
+    memcpy(place->save, at_physical(place->base + SMM_SAVE), sizeof(place->save));
+    memset(entry, 0, RELOCATE_SIZE);
+    memcpy(entry, smm_relocate, length);
+    place->is_used = memcmp(entry, smm_relocate, length) == 0;
+}
+
+static void restore(struct place *place)
+{
+    if (!place->is_used)
+        return;
+    memcpy(at_physical(place->base + SMM_ENTRY), place->entry, sizeof(place->entry));
+    memcpy(at_physical(place->base + SMM_SAVE), place->save, sizeof(place->save));
+    place->is_used = false;
+}
+
+/* In both places: where the CPU with this APIC ID is to go. */
+static void announce(uint32_t apic, uint32_t base)
+{
+    if (in_ram.is_used)
+        *word(in_ram.base, SMM_ENTRY + RELOCATE_BASES + apic * 4) = base;
+    if (in_smram.is_used)
+        *word(in_smram.base, SMM_ENTRY + RELOCATE_BASES + apic * 4) = base;
+}
+
+static uint32_t relocations(void)
+{
+    uint32_t count = 0;
+
+    if (in_ram.is_used)
+        count += *word(in_ram.base, SMM_ENTRY + RELOCATE_COUNT);
+    if (in_smram.is_used)
+        count += *word(in_smram.base, SMM_ENTRY + RELOCATE_COUNT);
+    return count;
+}
+
+static uint32_t stub_count(uint32_t cpu)
+{
+    return *word(stub_base(cpu), SMM_ENTRY + STUB_COUNT);
+}
+
+static void send_smi(const struct cpu *cpu)
+{
+    if (!apic_send(apic_id(), APIC_ICR_SMI))
+        fatal("SMM: the APIC of CPU %u doesn't send an SMI. Switch the machine off and on again",
+              cpu->index);
+}
+
+/* The stub must count an SMI, and the CPU must have saved its state there. */
+static void prove(const struct cpu *cpu)
+{
+    uint32_t base = stub_base(cpu->index), before = stub_count(cpu->index);
+    uint64_t deadline = time_after(TAKEN_WITHIN_US);
+
+    send_smi(cpu);
+    while (stub_count(cpu->index) == before && !time_is_over(deadline))
+        pause();
+    if (stub_count(cpu->index) != before + 1 || *word(base, SMM_SAVE_BASE) != base)
+        fatal(
+            "SMM: CPU %u didn't go to its new SMI handler at %x, revision %x. Report this machine",
+            cpu->index, base + SMM_ENTRY, *word(base, SMM_SAVE_REVISION));
+}
+
+/* On each CPU. */
+static void move(struct cpu *cpu)
+{
+    spinlock_take(&turn);
+
+    uint32_t apic = apic_id(), before = relocations();
+    uint64_t deadline = time_after(TAKEN_WITHIN_US);
+
+    announce(apic, stub_base(cpu->index));
+    send_smi(cpu);
+    while (relocations() == before && !time_is_over(deadline))
+        pause();
+    announce(apic, 0);
+    if (relocations() != before) {
+        prove(cpu);
+        moved++;
+    }
+
+    spinlock_release(&turn);
+}
+
+static void make_stubs(void)
+{
+    for (uint32_t i = 0; i < CPU_MAX; i++)
+        memcpy(stubs + i * SMM_SPACING, smm_stub, (size_t)(smm_stub_end - smm_stub));
+}
+
+static void lock_smram(void)
+{
+    /* The relocating handler stays there: with an empty table it does nothing. */
+    memcpy(at_physical(SMBASE_SMRAM + SMM_SAVE), in_smram.save, sizeof(in_smram.save));
+    if (!smram_lock())
+        fatal("SMM: SMRAM can't be locked, register %x holds %x. Report this machine", Q35_SMRAM,
+              pci_read8(PCI_FUNCTION(0, 0, 0), Q35_SMRAM));
+    in_smram.is_used = false;
+}
+
+void smm_take(void)
+{
+    enum smram_state found = smram_state();
+
+    make_stubs();
+    moved = 0;
+    plant(&in_ram);
+    if (found == SMRAM_UNLOCKED) {
+        smram_open();
+        plant(&in_smram);
+    }
+    if (in_ram.is_used || in_smram.is_used)
+        smp_call(move);
+    restore(&in_ram);
+    if (found == SMRAM_UNLOCKED)
+        lock_smram();
+
+    uint32_t native = smp_count() - moved;
+
+    if (native && found != SMRAM_LOCKED && !hwcr_has_smmlock())
+        fatal("SMM: %u CPUs keep the firmware's SMI handler, and nothing protects it. Switch SMM "
+              "lock on in the firmware's set-up",
+              native);
+    if (native)
+        print("SMM: %u CPUs relocated, %u native: their SMI handler is the firmware's, which has "
+              "locked it",
+              moved, native);
+    else
+        print("SMM: %u CPUs relocated, SMRAM %s", moved,
+              found == SMRAM_UNKNOWN ? "left alone: unknown chipset" : "locked");
+}
