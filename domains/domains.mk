@@ -1,6 +1,7 @@
 # Domains: what runs inside the partitions.
 #   build/domains/vault.bin      the trusted signing service, bare-metal
 #   build/domains/standin.bin    the intruder without an operating system, for tests
+#   build/domains/bench.bin      counts what exits to core cost
 #   build/domains/work/bin/      static Linux programs for work's initramfs
 
 DOMAINS := $(BUILD)/domains
@@ -73,13 +74,20 @@ $(eval $(call flat,runtime,$(FLAT_LIB) $(DOMAINS_O)/domains/lib/random.o $(RUNTI
 $(DOMAINS)/%-bare.elf: tests/domains/bare.S $(DOMAINS)/%.bin
 	@$(CC) -m32 -nostdlib -static -no-pie -Iinclude -DFLAT='"$(DOMAINS)/$*.bin"' \
 		-Wl,-Ttext=0x4001000,--section-start=.multiboot=0x4000000,--build-id=none -o $@ $<
-domains: $(DOMAINS)/runtime-bare.elf $(DOMAINS)/standin-bare.elf
+domains: $(DOMAINS)/runtime-bare.elf $(DOMAINS)/standin-bare.elf \
+	$(DOMAINS)/bench-bare.elf
 
 # The intruder without an operating system.
 STANDIN := $(sort $(wildcard domains/intruder/standin/*.c domains/intruder/standin/*.S)) $(INTRUDER)
 STANDIN_O := $(patsubst %,$(DOMAINS_O)/%.o,$(basename $(STANDIN)))
-$(STANDIN_O): FLAT_EXTRA := -mgeneral-regs-only
-$(eval $(call flat,standin,$(FLAT_LIB) $(STANDIN_O)))
+FLAT_COM2 := $(DOMAINS_O)/domains/lib/com2.o
+$(STANDIN_O) $(FLAT_COM2): FLAT_EXTRA := -mgeneral-regs-only
+$(eval $(call flat,standin,$(FLAT_LIB) $(FLAT_COM2) $(STANDIN_O)))
+
+# What exits cost, for policy/bench.policy.
+BENCH_O := $(addprefix $(DOMAINS_O)/domains/bench/, main.o measure.o)
+$(BENCH_O): FLAT_EXTRA := -mgeneral-regs-only
+$(eval $(call flat,bench,$(FLAT_LIB) $(FLAT_COM2) $(BENCH_O)))
 
 .PHONY: domains
 domains:

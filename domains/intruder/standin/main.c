@@ -7,7 +7,7 @@
  * Each attack ends with one line, after vault was asked whether it is intact.
  */
 #include "domains/intruder/attacks/targets.h"
-#include "domains/intruder/standin/console.h"
+#include "domains/lib/com2.h"
 #include "domains/intruder/standin/standin.h"
 #include "domains/lib/cpu.h"
 #include "domains/lib/flat.h"
@@ -206,14 +206,14 @@ void flat_main(void)
 {
     char line[80];
 
-    console_start();
+    com2_start();
     out8(PIC_MASTER_MASK, 0xff); /* its vectors would look like exceptions */
     out8(PIC_SLAVE_MASK, 0xff);
     mmio_write32(APIC_BASE_DEFAULT + APIC_SPURIOUS, APIC_ENABLED);
     flat_print("standin: %s", victim_find() ? "channel found" : "no channel");
     flat_print("standin: ready");
     for (;;) {
-        console_read_line(line, sizeof(line));
+        com2_read_line(line, sizeof(line));
         obey(line);
     }
 }

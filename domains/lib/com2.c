@@ -1,5 +1,5 @@
 /* 16550 UART (PC16550D data sheet, 8), polled. */
-#include "domains/intruder/standin/console.h"
+#include "domains/lib/com2.h"
 
 #include "domains/lib/cpu.h"
 #include "domains/lib/flat.h"
@@ -15,7 +15,7 @@
 #define STATUS_RECEIVED 0x01
 #define STATUS_CAN_SEND 0x20
 
-void console_start(void)
+void com2_start(void)
 {
     out8(COM2 + INTERRUPTS, 0);
     out8(COM2 + LINE_CONTROL, DIVISOR_LATCH);
@@ -39,7 +39,7 @@ void flat_say(const char *line)
     put('\n');
 }
 
-void console_read_line(char *line, size_t size)
+void com2_read_line(char *line, size_t size)
 {
     size_t length = 0;
 
