@@ -16,17 +16,16 @@ FIRST, LAST = 0x20, 0x7E
 END_OF_GLYPH, SEQUENCE = 0xFFFF, 0xFFFE
 
 
-def fail(message):
-    sys.exit(f"make_font.py: {sys.argv[1]}: {message}")
-
-
-def read_font(data):
+def read_glyphs(path):
     """Returns {code point: glyph's bytes, one a line, leftmost pixel in bit 7}."""
+    with gzip.open(path) as file:
+        data = file.read()
     if data[:2] != MAGIC:
-        fail("not a PSF font of version 1")
+        sys.exit(f"make_font.py: {path}: not a PSF font of version 1")
     mode, height = data[2], data[3]
     if height != HEIGHT or not mode & MODE_HAS_TABLE:
-        fail(f"glyphs are {height} lines high, mode {mode}: expected {HEIGHT} and a Unicode table")
+        sys.exit(f"make_font.py: {path}: glyphs are {height} lines high, mode {mode}: "
+                 f"expected {HEIGHT} and a Unicode table")
     count = 512 if mode & MODE_512_GLYPHS else 256
     glyphs = {}
     index, is_single = 0, True
@@ -43,13 +42,12 @@ def read_font(data):
 def main():
     if len(sys.argv) != 3:
         sys.exit(__doc__)
-    with gzip.open(sys.argv[1]) as file:
-        glyphs = read_font(file.read())
+    glyphs = read_glyphs(sys.argv[1])
     lines = ["/* Made by core/platform/make_font.py */", '#include "core/platform/font.h"', "",
              "const uint8_t font[FONT_COUNT][FONT_HEIGHT] = {"]
     for code in range(FIRST, LAST + 1):
         if code not in glyphs:
-            fail(f"no glyph for {chr(code)!r}")
+            sys.exit(f"make_font.py: {sys.argv[1]}: no glyph for {chr(code)!r}")
         lines.append("    {" + ", ".join(f"0x{line:02x}" for line in glyphs[code]) + "},")
     lines.append("};")
     with open(sys.argv[2], "w") as file:
