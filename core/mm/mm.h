@@ -15,7 +15,7 @@
 /* One translation: the machine address of `gpa`, and what its leaf allows (hw/npt.h). */
 struct p2m_leaf {
     uint64_t address; /* machine address that corresponds to the looked-up GPA */
-    uint64_t size;    /* bytes from there to the end of the leaf's page */
+    uint64_t size;    /* bytes from there to the end of the leaf, or of what isn't mapped */
     uint64_t flags;   /* the leaf's bits without the address, NPT_W only if each table above
                          grants it too; 0: nothing is mapped */
 };

@@ -10,25 +10,22 @@ static const uint64_t *entry_table(uint64_t entry)
 
 struct p2m_leaf p2m_lookup(const uint64_t *root, uint64_t gpa)
 {
-    const struct p2m_leaf nothing = {0};
     const uint64_t *table = root;
     uint64_t withheld = 0; /* by a table above: no leaf gives it back (APM vol. 2, 5.6) */
 
     if (gpa >> 48) {
-        return nothing;
+        return (struct p2m_leaf){0};
     }
     for (unsigned level = NPT_LEVELS; level > 0; level--) {
         unsigned shift = 12 + 9 * (level - 1);
         uint64_t entry = table[(gpa >> shift) % NPT_ENTRIES];
         uint64_t offset = gpa & ((1ull << shift) - 1);
 
-        if (!(entry & NPT_P)) {
-            return nothing;
+        /* a large page is reserved in the highest level: the CPU faults */
+        if (!(entry & NPT_P) || (level == NPT_LEVELS && (entry & NPT_PS))) {
+            return (struct p2m_leaf){.size = (1ull << shift) - offset};
         }
         withheld |= ~entry & NPT_W;
-        if (level == NPT_LEVELS && (entry & NPT_PS)) {
-            return nothing; /* reserved there: the CPU faults */
-        }
         if (level == 1 || (entry & NPT_PS)) {
             return (struct p2m_leaf){
                 .address = (entry & NPT_ADDRESS & ~((1ull << shift) - 1)) + offset,
@@ -38,7 +35,7 @@ struct p2m_leaf p2m_lookup(const uint64_t *root, uint64_t gpa)
         }
         table = entry_table(entry);
     }
-    return nothing;
+    return (struct p2m_leaf){0}; /* not reached: level 1 is a leaf */
 }
 
 void *p2m_ram(const uint64_t *root, uint64_t gpa, size_t size, bool write)

@@ -75,6 +75,12 @@ static inline struct cpuid cpuid(uint32_t leaf, uint32_t subleaf)
     return r;
 }
 
+/* Writes all caches back to memory and empties them. */
+static inline void wbinvd(void)
+{
+    __asm__ volatile("wbinvd" : : : "memory");
+}
+
 static inline uint64_t read_tsc(void)
 {
     uint32_t low, high;

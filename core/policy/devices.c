@@ -9,8 +9,8 @@
 
 static bool check_channel(const struct bh_header *h, uint32_t n, struct policy_fault *fault)
 {
-    const struct bh_region *region = IMAGE_ROWS(h, regions, struct bh_region);
-    const struct bh_channel *c = &IMAGE_ROWS(h, channels, struct bh_channel)[n];
+    const struct bh_region *region = POLICY_ROWS(h, regions, struct bh_region);
+    const struct bh_channel *c = &POLICY_ROWS(h, channels, struct bh_channel)[n];
     bool found = false;
 
     if (!image_is_name(c->name, sizeof c->name) || c->size == 0 ||
@@ -31,7 +31,7 @@ static bool check_channel(const struct bh_header *h, uint32_t n, struct policy_f
 /* BARs are powers of two, aligned, in 32-bit space, and memory BARs lie on no region. */
 static bool bar_is_placed(const struct bh_header *h, const struct bh_pci_function *f, uint32_t n)
 {
-    const struct bh_region *region = IMAGE_ROWS(h, regions, struct bh_region);
+    const struct bh_region *region = POLICY_ROWS(h, regions, struct bh_region);
     uint64_t address = f->bar[n].address, size = f->bar[n].size;
 
     if ((f->bar[n].flags & ~(BH_BAR_IO | BH_BAR_64 | BH_BAR_PREFETCH)) != 0 || f->bar[n].pad != 0)
@@ -61,7 +61,7 @@ static bool writes_are_bounded(const struct bh_pci_function *f)
 
 static bool check_function(const struct bh_header *h, uint32_t n, struct policy_fault *fault)
 {
-    const struct bh_pci_function *row = IMAGE_ROWS(h, functions, struct bh_pci_function);
+    const struct bh_pci_function *row = POLICY_ROWS(h, functions, struct bh_pci_function);
     const struct bh_pci_function *f = &row[n];
 
     if (f->domain >= h->domains.count || f->granted > 1 ||
@@ -80,7 +80,7 @@ static bool check_function(const struct bh_header *h, uint32_t n, struct policy_
 
 static bool is_granted(const struct bh_header *h, uint32_t bdf, uint32_t domain)
 {
-    const struct bh_pci_function *row = IMAGE_ROWS(h, functions, struct bh_pci_function);
+    const struct bh_pci_function *row = POLICY_ROWS(h, functions, struct bh_pci_function);
 
     for (uint32_t i = 0; i < h->functions.count; i++)
         if (row[i].bdf == bdf && row[i].domain == domain && row[i].granted != 0)
@@ -119,7 +119,7 @@ static bool check_interrupts(const struct bh_header *h, const struct bh_dte *row
 /* A DomainID names one table: the IOMMU's caches are tagged with it. */
 static bool domain_id_is_own(const struct bh_header *h, uint32_t n)
 {
-    const struct bh_dte *row = IMAGE_ROWS(h, dtes, struct bh_dte);
+    const struct bh_dte *row = POLICY_ROWS(h, dtes, struct bh_dte);
     uint64_t id = row[n].dte[1] & AMDVI_DTE1_DOMAIN;
 
     for (uint32_t i = 0; i < n; i++)
@@ -131,7 +131,7 @@ static bool domain_id_is_own(const struct bh_header *h, uint32_t n)
 static bool check_dte(const struct bh_header *h, uint32_t n, struct policy_fault *fault)
 {
     const uint64_t always = AMDVI_DTE0_V | AMDVI_DTE0_TV;
-    const struct bh_dte *row = &IMAGE_ROWS(h, dtes, struct bh_dte)[n];
+    const struct bh_dte *row = &POLICY_ROWS(h, dtes, struct bh_dte)[n];
     uint64_t q0 = row->dte[0];
 
     if (row->pad != 0 || row->domain >= h->domains.count ||
@@ -144,7 +144,7 @@ static bool check_dte(const struct bh_header *h, uint32_t n, struct policy_fault
     if (!domain_id_is_own(h, n))
         return policy_fail(fault, POLICY_DTE_ID, n, row->dte[1]);
     if (q0 != always) {
-        const struct bh_domain *d = &IMAGE_ROWS(h, domains, struct bh_domain)[row->domain];
+        const struct bh_domain *d = &POLICY_ROWS(h, domains, struct bh_domain)[row->domain];
 
         if ((q0 & AMDVI_DTE0_ROOT) != d->table ||
             (q0 & AMDVI_DTE0_MODE) != (uint64_t)NPT_LEVELS << AMDVI_DTE0_MODE_SHIFT)
@@ -182,8 +182,8 @@ static bool msr_actions_are_known(const struct bh_msr *m)
 /* Each domain's MSRs ascend. */
 static bool check_msr_rows(const struct bh_header *h, struct policy_fault *fault)
 {
-    const struct bh_domain *domain = IMAGE_ROWS(h, domains, struct bh_domain);
-    const struct bh_msr *row = IMAGE_ROWS(h, msrs, struct bh_msr);
+    const struct bh_domain *domain = POLICY_ROWS(h, domains, struct bh_domain);
+    const struct bh_msr *row = POLICY_ROWS(h, msrs, struct bh_msr);
 
     for (uint32_t n = 0; n < h->domains.count; n++) {
         uint32_t first = domain[n].msrs.offset, count = domain[n].msrs.count;
@@ -208,7 +208,7 @@ bool image_check_devices(const struct bh_header *h, struct policy_fault *fault)
         if (!check_dte(h, n, fault))
             return false;
     for (uint32_t n = 0; n < h->cpuid.count; n++)
-        if (!check_cpuid(IMAGE_ROWS(h, cpuid, struct bh_cpuid), n, fault))
+        if (!check_cpuid(POLICY_ROWS(h, cpuid, struct bh_cpuid), n, fault))
             return false;
     return check_msr_rows(h, fault);
 }

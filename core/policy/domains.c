@@ -4,7 +4,7 @@
 
 static const struct bh_domain *rows(const struct bh_header *h)
 {
-    return IMAGE_ROWS(h, domains, struct bh_domain);
+    return POLICY_ROWS(h, domains, struct bh_domain);
 }
 
 static bool kind_is_known(const struct bh_domain *d)
@@ -26,7 +26,7 @@ static bool check_identity(const struct bh_header *h, uint32_t n, struct policy_
         return policy_fail(fault, POLICY_DOMAIN_KIND, n, 0);
     if (d->boot == BH_BOOT_LINUX && d->kind != BH_PRIMARY)
         return policy_fail(fault, POLICY_DOMAIN_BOOT, n, 0);
-    if (d->pad != 0 || (d->rights & ~(BH_RIGHT_LOG | BH_RIGHT_USERCALL)) != 0)
+    if (d->pad != 0 || (d->rights & ~(BH_RIGHT_LOG | BH_RIGHT_USERCALL | BH_RIGHT_CLOCK)) != 0)
         return policy_fail(fault, POLICY_DOMAIN_PADDING, n, 0);
     if (d->asid == 0)
         return policy_fail(fault, POLICY_DOMAIN_ASID, n, d->asid);
@@ -61,7 +61,7 @@ static bool check_cores(const struct bh_domain *d, uint32_t n, uint32_t *taken,
 /* A microVM has a region of its own; a primary has what nobody else has. */
 static bool check_memory(const struct bh_header *h, uint32_t n, struct policy_fault *fault)
 {
-    const struct bh_region *region = IMAGE_ROWS(h, regions, struct bh_region);
+    const struct bh_region *region = POLICY_ROWS(h, regions, struct bh_region);
     const struct bh_domain *d = &rows(h)[n];
     bool found = false;
 
@@ -78,7 +78,7 @@ static bool check_memory(const struct bh_header *h, uint32_t n, struct policy_fa
 /* The files of a domain: as many of each role as its way to boot needs. */
 static bool check_files(const struct bh_header *h, uint32_t n, struct policy_fault *fault)
 {
-    const struct bh_file *file = IMAGE_ROWS(h, files, struct bh_file);
+    const struct bh_file *file = POLICY_ROWS(h, files, struct bh_file);
     const struct bh_domain *d = &rows(h)[n];
     uint32_t count[BH_FILE_FLAT + 1] = {0};
 
@@ -224,8 +224,8 @@ static bool check_runs(const struct bh_header *h, struct policy_fault *fault)
 /* Rows that tell their owner tell the one whose run they stand in. */
 static bool check_owners(const struct bh_header *h, uint32_t n, struct policy_fault *fault)
 {
-    const struct bh_file *file = IMAGE_ROWS(h, files, struct bh_file);
-    const struct bh_pci_function *function = IMAGE_ROWS(h, functions, struct bh_pci_function);
+    const struct bh_file *file = POLICY_ROWS(h, files, struct bh_file);
+    const struct bh_pci_function *function = POLICY_ROWS(h, functions, struct bh_pci_function);
     const struct bh_domain *d = &rows(h)[n];
 
     for (uint32_t i = 0; i < d->files.count; i++)

@@ -126,7 +126,7 @@ static bool region_owner_exists(const struct bh_header *h, const struct bh_regio
 static bool one_region_holds(const struct bh_header *h, enum bh_region_use use, uint64_t base,
                              uint64_t size)
 {
-    const struct bh_region *region = IMAGE_ROWS(h, regions, struct bh_region);
+    const struct bh_region *region = POLICY_ROWS(h, regions, struct bh_region);
     uint32_t count = 0;
 
     for (uint32_t i = 0; i < h->regions.count; i++) {
@@ -141,7 +141,7 @@ static bool one_region_holds(const struct bh_header *h, enum bh_region_use use, 
 
 bool image_check_regions(const struct bh_header *h, struct policy_fault *fault)
 {
-    const struct bh_region *region = IMAGE_ROWS(h, regions, struct bh_region);
+    const struct bh_region *region = POLICY_ROWS(h, regions, struct bh_region);
     uint64_t end = 0;
 
     for (uint32_t i = 0; i < h->regions.count; i++) {

@@ -11,6 +11,7 @@
 
 #include "bulkhead/image.h"
 #include "core/policy/check.h"
+#include "core/policy/policy.h"
 
 /* All of it; `bytes` must be aligned to 8. True if nothing is wrong, else `fault` says what. */
 bool image_check(const void *bytes, size_t size, struct policy_fault *fault);
@@ -23,9 +24,6 @@ bool image_check_devices(const struct bh_header *h, struct policy_fault *fault);
 bool image_check_rights(const struct bh_header *h, struct policy_fault *fault);
 
 /* Shared by the parts. */
-
-/* The n-th row of a table of the header. */
-#define IMAGE_ROWS(h, table, type) ((const type *)((const uint8_t *)(h) + (h)->table.offset))
 
 /* True if [start, start + size) lies inside [base, base + room); nothing wraps. */
 static inline bool image_within(uint64_t start, uint64_t size, uint64_t base, uint64_t room)

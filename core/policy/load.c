@@ -15,6 +15,16 @@ static noreturn void refuse(const struct policy_fault *fault)
     fatal("%s", text);
 }
 
+const struct boot_module *policy_module(const struct boot_info *info, const char *name)
+{
+    const struct boot_module *module = NULL;
+    enum boot_error error = boot_find_module(info, name, &module);
+
+    if (error)
+        fatal("%s: name=%s. %s", boot_error_cause(error), name, boot_error_remedy(error));
+    return module;
+}
+
 /* A module's bytes. */
 struct file {
     const void *bytes;
@@ -23,11 +33,8 @@ struct file {
 
 static struct file find(const struct boot_info *info, const char *name)
 {
-    const struct boot_module *module = NULL;
-    enum boot_error error = boot_find_module(info, name, &module);
+    const struct boot_module *module = policy_module(info, name);
 
-    if (error)
-        fatal("%s: name=%s. %s", boot_error_cause(error), name, boot_error_remedy(error));
     return (struct file){at_physical(module->start), module->end - module->start};
 }
 

@@ -6,7 +6,7 @@
 bool match_memory(const struct bh_header *h, const struct boot_info *info,
                   struct policy_fault *fault)
 {
-    const struct bh_region *region = IMAGE_ROWS(h, regions, struct bh_region);
+    const struct bh_region *region = POLICY_ROWS(h, regions, struct bh_region);
 
     for (uint32_t i = 0; i < h->regions.count; i++) {
         uint64_t start = region[i].base, end = start + region[i].size;
@@ -38,7 +38,7 @@ static bool match_features(const struct bh_header *h, const struct policy_machin
 static bool match_domains(const struct bh_header *h, const struct policy_machine *machine,
                           struct policy_fault *fault)
 {
-    const struct bh_domain *domain = IMAGE_ROWS(h, domains, struct bh_domain);
+    const struct bh_domain *domain = POLICY_ROWS(h, domains, struct bh_domain);
 
     for (uint32_t n = 0; n < h->domains.count; n++) {
         if (domain[n].asid >= machine->asids)
@@ -63,8 +63,8 @@ static bool is_core_of(const struct bh_domain *d, const struct policy_machine *m
 static bool match_interrupts(const struct bh_header *h, const struct policy_machine *machine,
                              struct policy_fault *fault)
 {
-    const struct bh_domain *domain = IMAGE_ROWS(h, domains, struct bh_domain);
-    const struct bh_dte *row = IMAGE_ROWS(h, dtes, struct bh_dte);
+    const struct bh_domain *domain = POLICY_ROWS(h, domains, struct bh_domain);
+    const struct bh_dte *row = POLICY_ROWS(h, dtes, struct bh_dte);
 
     for (uint32_t n = 0; n < h->dtes.count; n++) {
         uint64_t q = row[n].dte[2];
@@ -85,7 +85,7 @@ static bool match_interrupts(const struct bh_header *h, const struct policy_mach
 bool match_machine(const struct bh_header *h, const struct policy_machine *machine,
                    struct policy_fault *fault)
 {
-    const struct bh_pci_function *f = IMAGE_ROWS(h, functions, struct bh_pci_function);
+    const struct bh_pci_function *f = POLICY_ROWS(h, functions, struct bh_pci_function);
 
     if (!match_features(h, machine, fault) || !match_domains(h, machine, fault) ||
         !match_interrupts(h, machine, fault))

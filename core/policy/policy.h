@@ -18,6 +18,13 @@
  */
 const struct bh_header *policy_load(const struct boot_info *info);
 
+/* The first row of a table of the policy. */
+#define POLICY_ROWS(policy, table, type) \
+    ((const type *)((const uint8_t *)(policy) + (policy)->table.offset))
+
+/* The loader's module of that name; fatal if there is none, or more than one. */
+const struct boot_module *policy_module(const struct boot_info *info, const char *name);
+
 /*
  * Compares the policy with the machine: features, CPUs, PCI functions, and where devices'
  * interrupts go. Fatal where they don't match.

@@ -114,7 +114,7 @@ static bool walk_page(struct walk *w, uint64_t page, uint32_t level, uint32_t ri
 /* What a channel allows to a domain: rights as of a run. */
 static uint32_t channel_rights(const struct bh_header *h, uint32_t channel, uint32_t domain)
 {
-    const struct bh_channel *c = &IMAGE_ROWS(h, channels, struct bh_channel)[channel];
+    const struct bh_channel *c = &POLICY_ROWS(h, channels, struct bh_channel)[channel];
 
     for (uint32_t i = 0; i < 2; i++)
         if (c->end[i].domain == domain)
@@ -162,7 +162,7 @@ static bool check_interrupt_ranges(uint32_t domain, const struct run *run,
 /* True if [base, base + size) lies in the region of one channel. */
 static bool in_channel(const struct bh_header *h, uint64_t base, uint64_t end)
 {
-    const struct bh_region *region = IMAGE_ROWS(h, regions, struct bh_region);
+    const struct bh_region *region = POLICY_ROWS(h, regions, struct bh_region);
 
     for (uint32_t i = 0; i < h->regions.count; i++)
         if (region[i].use == BH_REGION_CHANNEL &&
@@ -193,8 +193,8 @@ static bool check_pair(const struct bh_header *h, uint32_t a, uint32_t b,
 
 bool image_check_rights(const struct bh_header *h, struct policy_fault *fault)
 {
-    const struct bh_domain *domain = IMAGE_ROWS(h, domains, struct bh_domain);
-    const struct bh_region *region = IMAGE_ROWS(h, regions, struct bh_region);
+    const struct bh_domain *domain = POLICY_ROWS(h, domains, struct bh_domain);
+    const struct bh_region *region = POLICY_ROWS(h, regions, struct bh_region);
 
     for (uint32_t n = 0; n < h->domains.count; n++) {
         struct walk w = {.h = h, .fault = fault, .domain = n, .pages_left = h->size / BH_PAGE};

@@ -51,8 +51,10 @@ struct acpi_madt_entry {
 } __attribute__((packed));
 #define ACPI_MADT_LOCAL_APIC   0
 #define ACPI_MADT_IOAPIC       1
+#define ACPI_MADT_OVERRIDE     2
 #define ACPI_MADT_LOCAL_X2APIC 9
 #define ACPI_MADT_CPU_ENABLED  1u
+#define ACPI_MADT_PC_AT        1u /* flags of the MADT: there are two 8259s, 5.2.12 */
 
 /* 5.2.12.2 */
 struct acpi_madt_local_apic {
@@ -72,6 +74,16 @@ struct acpi_madt_ioapic {
     uint32_t first_interrupt;
 } __attribute__((packed));
 static_assert(sizeof(struct acpi_madt_ioapic) == 12, "I/O APIC");
+
+/* Interrupt source override, 5.2.12.5 */
+struct acpi_madt_override {
+    struct acpi_madt_entry entry;
+    uint8_t bus;
+    uint8_t source;
+    uint32_t interrupt;
+    uint16_t flags;
+} __attribute__((packed));
+static_assert(sizeof(struct acpi_madt_override) == 10, "interrupt source override");
 
 /* 5.2.12.12 */
 struct acpi_madt_local_x2apic {

@@ -13,8 +13,10 @@
 #define PCI_COMMAND      0x04u
 #define PCI_STATUS       0x06u
 #define PCI_CLASS        0x08u
+#define PCI_LATENCY      0x0du
 #define PCI_HEADER_TYPE  0x0eu
 #define PCI_BAR0         0x10u
+#define PCI_ROM          0x30u
 #define PCI_CAPABILITIES 0x34u
 
 #define PCI_VENDOR_NONE 0xffffu

@@ -33,6 +33,14 @@ static void assert_leaf(uint64_t gpa, uint64_t address, uint64_t size, uint64_t 
     assert_int_equal(leaf.flags, flags);
 }
 
+/* What isn't mapped ends with the entry of `level` that says so. */
+static void assert_hole(uint64_t gpa, unsigned level)
+{
+    uint64_t span = 1ull << (12 + 9 * (level - 1));
+
+    assert_leaf(gpa, 0, span - gpa % span, 0);
+}
+
 static void small_leaves_are_found(void **state)
 {
     (void)state;
@@ -59,13 +67,13 @@ static void holes_at_each_level_map_nothing(void **state)
 {
     (void)state;
     memory_model_leaf(GPA, 0x40000000, 1, MODEL_RAM);
-    assert_leaf(GPA ^ 1ull << 47, 0, 0, 0);
-    assert_leaf(GPA ^ 1ull << 30, 0, 0, 0);
-    assert_leaf(GPA ^ 1ull << 21, 0, 0, 0);
-    assert_leaf(GPA ^ 1ull << 12, 0, 0, 0);
+    assert_hole(GPA ^ 1ull << 47, 4);
+    assert_hole(GPA ^ 1ull << 30, 3);
+    assert_hole(GPA ^ 1ull << 21, 2);
+    assert_hole((GPA ^ 1ull << 12) + 0x123, 1);
     for (unsigned level = NPT_LEVELS; level > 0; level--) {
         *memory_model_entry(GPA, level) &= ~NPT_P;
-        assert_leaf(GPA, 0, 0, 0);
+        assert_hole(GPA, level);
         *memory_model_entry(GPA, level) |= NPT_P;
     }
 }
@@ -85,7 +93,7 @@ static void the_topmost_table_has_no_leaves(void **state)
     (void)state;
     memory_model_map(GPA, PAGE_SIZE, MODEL_RAM);
     *memory_model_entry(GPA, 4) |= NPT_PS;
-    assert_leaf(GPA, 0, 0, 0);
+    assert_hole(GPA, 4);
 }
 
 static void ram_is_reached_within_its_page(void **state)

@@ -1,10 +1,5 @@
 /* policy_explain: each refusal is a line that names cause, place and remedy. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "testing.h"
 
 #include <ctype.h>
 #include <string.h>

@@ -2,12 +2,7 @@
  * image_check: a right image passes, and each single damage is found as what it is, at the
  * row where it stands.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "testing.h"
 
 #include <stdio.h>
 #include <stdlib.h>

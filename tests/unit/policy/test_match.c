@@ -1,10 +1,5 @@
 /* match_memory and match_machine: a policy runs only where what it relies on is there. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "testing.h"
 
 #include <string.h>
 

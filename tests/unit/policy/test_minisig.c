@@ -2,12 +2,7 @@
  * minisig: files written by Debian's minisign are accepted, and whatever differs from them
  * is refused for what it is.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "testing.h"
 
 #include <stdio.h>
 #include <stdlib.h>
