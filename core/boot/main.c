@@ -6,6 +6,7 @@
 #include "bulkhead/version.h"
 #include "core/boot/ap.h"
 #include "core/boot/loader.h"
+#include "core/domain/domain.h"
 #include "core/iommu_dev/dma.h"
 #include "core/platform/platform.h"
 #include "core/policy/policy.h"
@@ -108,6 +109,7 @@ static void start_cpus(const struct boot_info *info, struct acpi_cpus *cpus)
 
 noreturn void core_main(uint32_t magic, uint32_t address)
 {
+    const struct bh_header *policy;
     struct acpi_cpus cpus;
 
     console_init();
@@ -128,9 +130,9 @@ noreturn void core_main(uint32_t magic, uint32_t address)
     start_cpus(&boot_info, &cpus);
     smm_take();
 
-    const struct bh_header *policy = policy_load(&boot_info);
-
+    policy = policy_load(&boot_info);
     policy_match(policy, &cpus);
     dma_apply(policy);
-    fatal("no domains: this core can load a policy but not run it");
+    domains_place(policy, &boot_info, &cpus);
+    smp_enter(domains_run);
 }

@@ -11,6 +11,11 @@ void vpci_quiet(const struct vcpu *vcpu);
 
 bool vpci_port(struct vcpu *vcpu, uint16_t port, unsigned size, bool in, uint32_t *value);
 
+#define RTC_INDEX 0x70
+#define RTC_DATA  0x71
+
+bool vrtc_port(struct vcpu *vcpu, uint16_t port, unsigned size, bool in, uint32_t *value);
+
 /* Local APIC: `offset` into its page, a 32-bit write. Reads never get here. */
 bool vapic_write(struct vcpu *vcpu, uint32_t offset, uint32_t value);
 

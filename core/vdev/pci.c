@@ -135,6 +135,19 @@ static bool write_config(struct vcpu *vcpu, unsigned i, uint8_t reg, unsigned si
     return write_bytes(vcpu, i, reg, size, value);
 }
 
+/*
+ * What every operating system does to a function that it looks at, without asking for anything:
+ * sizing and restoring BARs and ROM, setting the latency timer, switching decoders off meanwhile.
+ * It has no effect and isn't worth a line in the log.
+ */
+static bool is_probing(uint8_t reg, uint32_t value)
+{
+    return (reg >= PCI_BAR0 && reg < PCI_BAR0 + 4 * BARS) || (reg & 0xfc) == PCI_ROM ||
+           reg == PCI_LATENCY ||
+           (reg == PCI_COMMAND &&
+            !(value & (PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER)));
+}
+
 static bool access_config(struct vcpu *vcpu, uint8_t byte, unsigned size, bool in, uint32_t *value)
 {
     uint32_t address = views[vcpu->index].address;
@@ -152,7 +165,7 @@ static bool access_config(struct vcpu *vcpu, uint8_t byte, unsigned size, bool i
                             (uint32_t)bdf << 16 | reg, 0);
     } else if (in) {
         *value = read_dword(vcpu, i, reg & 0xfc) >> (8 * (reg & 3));
-    } else if (!write_config(vcpu, i, reg, size, *value)) {
+    } else if (!write_config(vcpu, i, reg, size, *value) && !is_probing(reg, *value)) {
         audit_violation(vcpu->domain, vcpu->index, VIOLATION_PCI_WRITE, (uint32_t)bdf << 16 | reg,
                         *value);
     }

@@ -17,6 +17,8 @@ bool vdev_port(struct vcpu *vcpu, uint16_t port, unsigned size, bool in, uint32_
 {
     if (port >= PCI_CONFIG_ADDRESS && port + size <= PCI_CONFIG_DATA + 4)
         return vpci_port(vcpu, port, size, in, value);
+    if (port == RTC_INDEX || port == RTC_DATA)
+        return vrtc_port(vcpu, port, size, in, value);
     return false;
 }
 

@@ -103,6 +103,7 @@ enum bh_on_stop { BH_ON_STOP_HALT = 1 /* its cores sleep, all others go on */ };
 /* Rights that are not bits of a hardware table. */
 #define BH_RIGHT_LOG      (1u << 0) /* may write lines to core's console */
 #define BH_RIGHT_USERCALL (1u << 1) /* its CPL 1-3 may make hypercalls */
+#define BH_RIGHT_CLOCK    (1u << 2) /* may read the real-time clock, through core */
 
 /* The VMCB's six intercept words, offsets 000h-014h (APM vol. 2, appendix B). */
 enum bh_intercept_word {

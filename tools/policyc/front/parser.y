@@ -83,7 +83,7 @@ static void parser_error(const struct place *at, struct build *build, const char
 %token PRIMARY "primary" MICROVM "microvm" TRUSTED "trusted" UNTRUSTED "untrusted"
 %token CORES "cores" INTERRUPTS "interrupts" DIRECT "direct" VIRTUAL "virtual"
 %token MEMORY "memory" REST "rest" BOOT "boot" LINUX "linux" FLAT "flat" KERNEL "kernel"
-%token INITRD "initrd" CMDLINE "cmdline" AT "at" DEVICES "devices" MAY "may" LOG "log"
+%token INITRD "initrd" CMDLINE "cmdline" AT "at" DEVICES "devices" MAY "may" LOG "log" CLOCK "clock"
 %token CALLS "calls" USER "user" REQUIRES "requires" RDRAND "rdrand" INTERCEPT "intercept"
 %token NO "no" <text> MSR "msr" ALLOW "allow" ON "on" STOP "stop" HALT "halt"
 %token CHANNEL "channel" SIZE "size" READ "read" WRITE "write" RING "ring" DMA "dma"
@@ -154,6 +154,7 @@ domain_item:
   | "boot" "flat" STRING "at" NUMBER { build_flat(build, TEXT($3, @3), NUMBER($5, @5), @2); }
   | "devices" devices
   | "may" "log" { build_right(build, BH_RIGHT_LOG, @2); }
+  | "may" "clock" { build_right(build, BH_RIGHT_CLOCK, @2); }
   | "calls" "user" { build_right(build, BH_RIGHT_USERCALL, @2); }
   | "requires" "rdrand" { build->domain->requires_rdrand = @2; }
   | "intercept" intercepts

@@ -34,6 +34,7 @@ static const struct word {
     {"at", TOKEN_AT, IN_POLICY | IN_MACHINE},
     {"devices", TOKEN_DEVICES, IN_POLICY | BEGINS},
     {"may", TOKEN_MAY, IN_POLICY | BEGINS},
+    {"clock", TOKEN_CLOCK, IN_POLICY},
     {"log", TOKEN_LOG, IN_POLICY},
     {"calls", TOKEN_CALLS, IN_POLICY | BEGINS},
     {"user", TOKEN_USER, IN_POLICY},

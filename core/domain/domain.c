@@ -1,0 +1,70 @@
+#include "core/domain/domain.h"
+
+#include "core/domain/place.h"
+#include "core/exits/exits.h"
+#include "core/platform/platform.h"
+
+/* The policy and how each domain starts: written by the boot CPU before the others read it. */
+static struct start_state starts[BH_MAX_DOMAINS];
+
+static const struct bh_header *policy;
+
+void domains_place(const struct bh_header *checked, const struct boot_info *info,
+                   const struct acpi_cpus *cpus)
+{
+    policy = checked;
+    domain_place_all(policy, info, cpus, starts);
+}
+
+static struct vmcb_segment flat_segment(uint16_t selector, uint16_t attributes)
+{
+    return (struct vmcb_segment){
+        .selector = selector, .attributes = attributes, .limit = 0xffffffff};
+}
+
+static void load_start(struct vcpu *vcpu, const struct start_state *start)
+{
+    struct vmcb *vmcb = vcpu->vmcb;
+
+    vmcb->rip = start->rip;
+    vmcb->rsp = start->rsp;
+    vmcb->rax = start->rax;
+    vcpu->gpr[RSI] = start->rsi;
+    vmcb->cr0 = start->cr0;
+    vmcb->cr3 = start->cr3;
+    vmcb->cr4 = start->cr4;
+    vcpu->efer = start->efer;
+    vmcb->efer = start->efer | EFER_SVME;
+    vmcb->gdtr.base = start->gdt_base;
+    vmcb->gdtr.limit = start->gdt_limit;
+    vmcb->cs = flat_segment(start->cs, start->efer & EFER_LMA ? VMCB_SEG_CODE64 : VMCB_SEG_CODE32);
+    vmcb->ds = vmcb->es = vmcb->ss = flat_segment(start->ds, VMCB_SEG_DATA);
+    vmcb->tr = (struct vmcb_segment){.attributes = VMCB_SEG_TSS, .limit = 0xffff};
+    vmcb->ldtr = (struct vmcb_segment){.attributes = VMCB_SEG_LDT, .limit = 0xffff};
+}
+
+/* The domain that owns a core; BH_NOBODY if none does. */
+static uint32_t owner_of(uint32_t cpu)
+{
+    for (uint32_t i = 0; i < policy->domains.count; i++)
+        if (bh_domain_row(policy, i)->core[0] == cpu)
+            return i;
+    return BH_NOBODY;
+}
+
+noreturn void domains_run(struct cpu *cpu)
+{
+    uint32_t index = owner_of(cpu->index);
+    struct vcpu *vcpu;
+
+    idt_load_run();
+    if (index == BH_NOBODY)
+        for (;;)
+            __asm__ volatile("hlt"); /* an NMI that isn't core's own wakes it for nothing */
+    svm_enable_cpu(cpu->index);
+    vcpu = svm_init_vcpu(policy, index, cpu->index);
+    load_start(vcpu, &starts[index]);
+    exits_init_domain(vcpu);
+    print("%s: starts on core %u", vcpu->domain->name, cpu->index);
+    svm_run(vcpu, exits_handle);
+}
