@@ -130,6 +130,7 @@ static void amdvi_apply(const struct bh_header *policy)
         queue_row(&rows[i]);
     }
     complete_all();
+    print("devices: %u granted", policy->dtes.count);
 }
 
 static void amdvi_revoke(const struct bh_header *policy, uint32_t domain)

@@ -14,7 +14,7 @@
 #define TAKEN_WITHIN_US 10000
 
 /* Written by CPUs in SMM, which don't know of core's page tables: data, never executable there. */
-static _Alignas(4096) uint8_t stubs[STUBS_SIZE(CPU_MAX)];
+static _Alignas(4096) uint8_t smm_stubs[STUBS_SIZE(CPU_MAX)];
 
 /* A place where firmware may have left a CPU's SMBASE. */
 struct place {
@@ -30,7 +30,7 @@ static uint32_t moved;       /* CPUs that have a stub now; guarded by turn */
 
 static uint32_t stub_base(uint32_t cpu)
 {
-    return (uint32_t)(uint64_t)stubs - SMM_ENTRY + cpu * SMM_SPACING;
+    return (uint32_t)(uint64_t)smm_stubs - SMM_ENTRY + cpu * SMM_SPACING;
 }
 
 static volatile uint32_t *word(uint32_t base, uint32_t offset)
@@ -132,7 +132,7 @@ static void move(struct cpu *cpu)
 static void make_stubs(void)
 {
     for (uint32_t i = 0; i < CPU_MAX; i++)
-        memcpy(stubs + i * SMM_SPACING, smm_stub, (size_t)(smm_stub_end - smm_stub));
+        memcpy(smm_stubs + i * SMM_SPACING, smm_stub, (size_t)(smm_stub_end - smm_stub));
 }
 
 static void lock_smram(void)
