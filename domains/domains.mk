@@ -54,6 +54,7 @@ $(DOMAINS)/work/bin/$(1): $(patsubst %.c,$(WORK_O)/%.o,$(2))
 	@$(CC) -static -no-pie -s -o $$@ $$^ $(3)
 -include $(patsubst %.c,$(WORK_O)/%.d,$(2))
 domains: $(DOMAINS)/work/bin/$(1)
+WORK_TOOLS += $(DOMAINS)/work/bin/$(1)
 endef
 
 $(WORK_O)/%.o: %.c
