@@ -2,14 +2,11 @@
 
 #include "lib/memory.h"
 
-static bool insert(struct memory_map *map, uint32_t at, struct boot_region range)
+static void insert(struct memory_map *map, uint32_t at, struct boot_region range)
 {
-    if (map->count == MEMORY_MAP_MAX)
-        return false;
     memmove(&map->range[at + 1], &map->range[at], (map->count - at) * sizeof range);
     map->range[at] = range;
     map->count++;
-    return true;
 }
 
 static void remove(struct memory_map *map, uint32_t at)
@@ -34,21 +31,22 @@ bool memory_map_set(struct memory_map *map, uint64_t start, uint64_t end, uint32
 
     if (start >= end)
         return true;
+    if (map->count > MEMORY_MAP_MAX - 2) /* a range in the middle of another makes two more */
+        return false;
     while (i < map->count && map->range[i].end <= start)
         i++;
     if (i < map->count && map->range[i].start < start) {
         struct boot_region tail = {end, map->range[i].end, map->range[i].type};
 
         map->range[i++].end = start;
-        if (tail.end > end && !insert(map, i, tail))
-            return false;
+        if (tail.end > end)
+            insert(map, i, tail);
     }
     while (i < map->count && map->range[i].end <= end)
         remove(map, i);
     if (i < map->count && map->range[i].start < end)
         map->range[i].start = end;
-    if (!insert(map, i, (struct boot_region){start, end, type}))
-        return false;
+    insert(map, i, (struct boot_region){start, end, type});
     join(map, i);
     if (i > 0)
         join(map, i - 1);

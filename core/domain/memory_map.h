@@ -28,7 +28,8 @@ struct memory_map {
  */
 bool memory_map_read(struct memory_map *map, const struct boot_info *info);
 
-/* Makes [start, end) that type, whatever was there. False if the map is full. */
+/* Makes [start, end) that type, whatever was there. False, and nothing changed, if the
+ * map has no room for two more. */
 bool memory_map_set(struct memory_map *map, uint64_t start, uint64_t end, uint32_t type);
 
 /* The same for the parts of [start, end) that have the type `from`. */

@@ -1,5 +1,6 @@
 #include "core/policy/match.h"
 
+#include "core/platform/paging.h"
 #include "core/policy/image.h"
 #include "hw/amdvi.h"
 
@@ -11,7 +12,7 @@ bool match_memory(const struct bh_header *h, const struct boot_info *info,
     for (uint32_t i = 0; i < h->regions.count; i++) {
         uint64_t start = region[i].base, end = start + region[i].size;
 
-        if (!boot_is_usable(info, start, end))
+        if (!boot_is_usable(info, start, end) || end > PAGING_END) /* core must reach it */
             return policy_fail(fault, POLICY_REGION_RAM, i, start);
         if (region[i].use != BH_REGION_CORE && boot_has_module(info, start, end))
             return policy_fail(fault, POLICY_REGION_MODULE, i, start);

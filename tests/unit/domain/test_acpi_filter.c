@@ -184,6 +184,16 @@ static void no_ioapic_is_refused(void **state)
     assert_int_equal(filter(cores, 1), 0);
 }
 
+static void odd_entries_are_left_out(void **state)
+{
+    static const uint8_t cores[] = {0}, odd[] = {ACPI_MADT_OVERRIDE, 6, 0, 0, 0, 0};
+    size_t size = filter(cores, 1);
+
+    (void)state;
+    add(odd, sizeof odd); /* an override of a length that none has */
+    assert_int_equal(filter(cores, 1), size);
+}
+
 /* As many overrides as the table wants: what doesn't fit is refused, not cut. */
 static void endless_overrides_are_refused(void **state)
 {
@@ -223,6 +233,7 @@ int main(void)
         cmocka_unit_test_setup(absent_cores_are_refused, set_up),
         cmocka_unit_test_setup(lying_madts_are_refused, set_up),
         cmocka_unit_test_setup(no_ioapic_is_refused, set_up),
+        cmocka_unit_test_setup(odd_entries_are_left_out, set_up),
         cmocka_unit_test_setup(endless_overrides_are_refused, set_up),
         cmocka_unit_test_setup(random_bytes_are_survived, set_up),
     };

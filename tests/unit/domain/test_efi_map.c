@@ -109,7 +109,8 @@ static void malformed_maps_are_refused(void **state)
     assert_int_equal(efi_map_cut(from, STEP, 0, &cut, 1, to, sizeof to), 0);
     assert_int_equal(efi_map_cut(from, STEP + 1, STEP, &cut, 1, to, sizeof to), 0);
     from[0].d.physical_start = 1;
-    assert_int_equal(efi_map_cut(from, STEP, STEP, &cut, 1, to, sizeof to), 0);
+    from[1] = entry(EFI_CONVENTIONAL, 0, 1);
+    assert_int_equal(efi_map_cut(from, 2 * STEP, STEP, &cut, 1, to, sizeof to), 0);
     from[0].d.physical_start = 0 - (uint64_t)PAGE;
     assert_int_equal(efi_map_cut(from, STEP, STEP, &cut, 1, to, sizeof to), 0);
     from[0] = entry(EFI_CONVENTIONAL, 0, UINT64_MAX / PAGE + 1);

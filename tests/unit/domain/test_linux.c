@@ -65,7 +65,8 @@ static void right_kernel_is_read(void **state)
     assert_int_equal(kernel.alignment, 2 * MIB);
     assert_int_equal(kernel.initrd_end, 0x80000000);
     assert_int_equal(kernel.cmdline_max, 2047);
-    h->setup_sects = 0; /* means 4 */
+    h->version = LINUX_PROTOCOL_64; /* the oldest that will do */
+    h->setup_sects = 0;             /* means 4 */
     assert_int_equal(linux_read(&file, FILE_SIZE, &kernel), START_OK);
     assert_int_equal(kernel.setup_size, 5 * 512);
 }

@@ -112,11 +112,28 @@ static void full_maps_say_so(void **state)
 
     (void)state;
     map.count = 0;
-    for (uint32_t i = 0; i < MEMORY_MAP_MAX; i++, at += 2)
+    for (uint32_t i = 0; i < MEMORY_MAP_MAX - 1; i++, at += 2)
         assert_true(memory_map_set(&map, at, at + 1, MEMORY_USABLE));
     struct memory_map before = map;
     assert_false(memory_map_set(&map, at, at + 1, MEMORY_USABLE));
+    assert_false(memory_map_change(&map, 0, 1, MEMORY_USABLE, MEMORY_NVS));
     assert_memory_equal(&before, &map, sizeof map);
+}
+
+static void loaders_maps_may_be_too_long(void **state)
+{
+    static struct boot_info info;
+
+    (void)state;
+    for (uint32_t i = 0; i < BOOT_REGIONS; i++)
+        info.regions[i] = (struct boot_region){4 * i, 4 * i + 3, MEMORY_USABLE};
+    info.regions[0] = (struct boot_region){0, 4 * BOOT_REGIONS, MEMORY_USABLE};
+    for (uint32_t i = 1; i < BOOT_REGIONS; i++)
+        info.regions[i].type = MEMORY_NVS;
+    info.region_count = BOOT_REGIONS;
+    assert_false(memory_map_read(&map, &info));
+    info.region_count = BOOT_REGIONS / 2;
+    assert_true(memory_map_read(&map, &info));
 }
 
 /* Unsorted, overlapping, of unknown types: usable is only what nobody calls otherwise. */
@@ -126,11 +143,11 @@ static void loaders_maps_are_put_in_order(void **state)
     static const struct boot_region expected[] = {
         {0x1000, 0x5000, MEMORY_USABLE},   {0x5000, 0x6000, MEMORY_NVS},
         {0x6000, 0x9000, MEMORY_RESERVED}, {0x9000, 0xa000, MEMORY_USABLE},
-        {0x20000, 0x30000, MEMORY_ACPI},
+        {0x20000, 0x30000, MEMORY_BAD},
     };
 
     (void)state;
-    info.regions[0] = (struct boot_region){0x20000, 0x30000, MEMORY_ACPI};
+    info.regions[0] = (struct boot_region){0x20000, 0x30000, MEMORY_BAD};
     info.regions[1] = (struct boot_region){0x6000, 0x9000, 20};
     info.regions[2] = (struct boot_region){0x5000, 0x6000, MEMORY_NVS};
     info.regions[3] = (struct boot_region){0x4000, 0xa000, MEMORY_USABLE};
@@ -161,6 +178,7 @@ int main(void)
         cmocka_unit_test(random_cuts_match_the_model),
         cmocka_unit_test(random_searches_match_the_model),
         cmocka_unit_test(full_maps_say_so),
+        cmocka_unit_test(loaders_maps_may_be_too_long),
         cmocka_unit_test(loaders_maps_are_put_in_order),
         cmocka_unit_test(searches_near_the_last_address_end),
     };

@@ -85,6 +85,10 @@ static void regions_need_usable_memory(void **state)
     info.regions[1] = (struct boot_region){SAMPLE_CHANNEL, SAMPLE_CHANNEL + 1, MEMORY_NVS};
     info.region_count = 2; /* usable by one entry, not by another */
     memory_gives(POLICY_REGION_RAM, 2, SAMPLE_CHANNEL);
+    info.region_count = 1; /* RAM that core's page tables don't reach */
+    info.regions[0].end = 0x200000000;
+    sample.region[4].base = 0xfffff000;
+    memory_gives(POLICY_REGION_RAM, 4, 0xfffff000);
 }
 
 static void modules_lie_in_no_region(void **state)
