@@ -4,6 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Behind the largest image: where that goes which is too much. */
+#define SPARE_SIZE (64u * BH_PAGE)
+
 static uint64_t base(const struct emission *emission)
 {
     return emission->machine->pool.base;
@@ -18,12 +21,12 @@ void *emit_pages(struct emission *emission, unsigned count, uint64_t *address)
 {
     size_t size = (size_t)count * BH_PAGE;
 
-    if (emission->used + size > BH_MAX_IMAGE) {
-        emission->is_full = true; /* the image is thrown away: any page will do */
-        emission->used = BH_PAGE;
+    if (size > BH_MAX_IMAGE - emission->used) {
+        emission->is_full = true; /* the image is thrown away */
+        *address = base(emission) + BH_MAX_IMAGE;
+        return emit_at(emission, *address);
     }
     *address = base(emission) + emission->used;
-    memset(emission->bytes + emission->used, 0, size);
     emission->used += size;
     return emit_at(emission, *address);
 }
@@ -252,7 +255,7 @@ static struct emission *begin(struct front *front, const struct file_fact *facts
                               unsigned fact_count, struct emission *emission, uint8_t *bytes)
 {
     memset(emission, 0, sizeof(*emission));
-    memset(bytes, 0, BH_MAX_IMAGE + BH_PAGE);
+    memset(bytes, 0, BH_MAX_IMAGE + SPARE_SIZE);
     emission->front = front;
     emission->policy = &front->policy;
     emission->machine = &front->machine;
@@ -266,7 +269,7 @@ bool emit_image(struct front *front, const struct file_fact *facts, unsigned fac
                 struct image *image)
 {
     struct emission *emission = front_alloc(front, sizeof(*emission));
-    uint8_t *bytes = front_alloc(front, BH_MAX_IMAGE + BH_PAGE);
+    uint8_t *bytes = front_alloc(front, BH_MAX_IMAGE + SPARE_SIZE);
     uint64_t size = BH_PAGE;
     bool is_good;
 

@@ -25,9 +25,9 @@ struct emission {
     const struct file_fact *facts;
     unsigned fact_count;
     struct layout layout;
-    uint8_t *bytes; /* BH_MAX_IMAGE, and one page behind it that catches what is too much */
+    uint8_t *bytes; /* BH_MAX_IMAGE, and room behind it for what is too much */
     size_t used;    /* always whole pages */
-    bool is_full;
+    bool is_full;   /* something was too much: nothing in the image can be relied on */
     struct bh_header header;
     struct bh_domain domain[BH_MAX_DOMAINS];
     struct bh_file file[BH_MAX_FILES];

@@ -67,6 +67,8 @@ static void set_leaf(struct emission *emission, unsigned domain, uint64_t gpa, u
             uint64_t page;
 
             emit_pages(emission, 1, &page);
+            if (emission->is_full)
+                return;
             *entry = page | upper | (uint64_t)(at - 1) << NPT_NEXT_SHIFT;
         }
         table = emit_at(emission, *entry & NPT_ADDRESS);
@@ -79,7 +81,7 @@ static void set_leaf(struct emission *emission, unsigned domain, uint64_t gpa, u
 static void map(struct emission *emission, unsigned domain, uint64_t gpa, uint64_t hpa,
                 uint64_t size, uint64_t flags)
 {
-    while (size != 0) {
+    while (size != 0 && !emission->is_full) {
         bool is_large =
             gpa >= LARGE_PAGE && ((gpa | hpa) & (LARGE_PAGE - 1)) == 0 && size >= LARGE_PAGE;
         uint64_t step = is_large ? LARGE_PAGE : BH_PAGE;

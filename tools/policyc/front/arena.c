@@ -13,12 +13,16 @@ struct arena {
     struct block *first;
 };
 
+void out_of_memory(void)
+{
+    fputs("policyc: error: out of memory\n", stderr);
+    exit(3);
+}
+
 static void *must(void *memory)
 {
-    if (memory == NULL) {
-        fputs("policyc: error: out of memory\n", stderr);
-        exit(3);
-    }
+    if (memory == NULL)
+        out_of_memory();
     return memory;
 }
 

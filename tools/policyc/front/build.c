@@ -93,8 +93,10 @@ void build_kind(struct build *build, struct number kind, struct number label)
 
 void build_memory(struct build *build, struct number size)
 {
-    if (size.value == 0 || size.value % BH_PAGE != 0)
+    if (size.value == 0 || size.value % BH_PAGE != 0) {
         report(build->front, CHECK_memory_size, size.at, "this", NULL);
+        size.value = BH_PAGE; /* 0 would be "rest" */
+    }
     build_number(build, &build->domain->memory, size, "memory");
 }
 

@@ -119,7 +119,8 @@ uint64_t ram_from(const struct front *front, const struct domain *domain, uint64
 static void check_load(struct front *front, const struct domain *domain)
 {
     if (domain->boot.value == BH_BOOT_FLAT && domain->memory.at.line != 0 &&
-        domain->load.value <= UINT32_MAX && ram_from(front, domain, domain->load.value) == 0)
+        domain->load.value <= UINT32_MAX && front->machine.ram_count != 0 &&
+        ram_from(front, domain, domain->load.value) == 0)
         report(front, CHECK_boot_outside, domain->load.at,
                front_format(front, "%llx", (unsigned long long)domain->load.value),
                domain->name.value, NULL);

@@ -57,14 +57,28 @@ static bool before(struct place a, struct place b)
     return a.column < b.column;
 }
 
+/* What is no number or string has been reported: what it would mean doesn't matter. */
+static bool is_spoilt(const struct front *front, struct place at)
+{
+    for (const struct diagnostic *d = front->diagnostics; d != NULL; d = d->next)
+        if (d->check <= CHECK_bad_string && d->check != CHECK_syntax && d->at.line == at.line &&
+            d->at.column == at.column && d->at.source == at.source)
+            return true;
+    return false;
+}
+
 bool report(struct front *front, enum check check, struct place at, ...)
 {
     const char *arguments[MAX_ARGUMENTS];
-    struct diagnostic *new = front_alloc(front, sizeof(*new));
+    struct diagnostic *new;
     struct diagnostic **slot = &front->diagnostics;
     unsigned count = 0;
     va_list list;
 
+    front->newest = NULL;
+    if (is_spoilt(front, at))
+        return false;
+    new = front_alloc(front, sizeof(*new));
     va_start(list, at);
     for (const char *argument; (argument = va_arg(list, const char *)) != NULL;)
         if (count < MAX_ARGUMENTS)
@@ -87,7 +101,7 @@ void report_note(struct front *front, struct place at, const char *text)
 {
     struct diagnostic *newest = front->newest;
 
-    if (newest->note_count == MAX_NOTES)
+    if (newest == NULL || newest->note_count == MAX_NOTES)
         return;
     newest->note[newest->note_count].at = at;
     newest->note[newest->note_count].text = text;

@@ -54,6 +54,8 @@ enum front_result {
 /* Read and check the policy at `path` and the machine description that it names. The
  * front must be freed, whatever the result. */
 enum front_result front_load(struct front *front, const char *path);
+/* The same for a text that is at hand; `path` is its name and the machine's starting point. */
+enum front_result front_load_text(struct front *front, const char *path, const char *text);
 void front_free(struct front *front);
 
 /*

@@ -4,6 +4,9 @@
 
 #include "front.h"
 
+/* Say so and end the program. */
+void out_of_memory(void) __attribute__((noreturn));
+
 struct arena *arena_new(void);
 void *arena_alloc(struct arena *arena, size_t size);
 void arena_free(struct arena *arena);
@@ -20,8 +23,10 @@ struct build {
     enum wanted wanted;
     uint32_t line, column; /* of the next character */
     int token;             /* read last */
+    struct place last;     /* where the last token is that isn't the end of the file */
     unsigned tokens;       /* read so far */
     unsigned error_token;  /* how many at the last syntax error */
+    unsigned recovered;    /* how many when an error was got over last */
     bool error_begins;     /* that one's token begins a statement */
     struct domain *domain;
     struct channel *channel;

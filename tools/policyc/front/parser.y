@@ -34,12 +34,18 @@
 #define POLICY (&build->front->policy)
 #define MACHINE (&build->front->machine)
 
-/* After an error: go on at the next word that begins a statement. */
-#define RECOVER()                                          \
-    do {                                                   \
-        if (!word_begins(yychar, build->wanted)) \
-            yyclearin;                                     \
-        yyerrok;                                           \
+/*
+ * After an error: go on at the next word that begins a statement, unless the same word has
+ * led here twice. At the end of the file bison gives up by itself.
+ */
+#define RECOVER()                                                                          \
+    do {                                                                                   \
+        if (yychar != 0) {                                                                 \
+            if (!word_begins(yychar, build->wanted) || build->recovered == build->tokens)  \
+                yyclearin;                                                                 \
+            yyerrok;                                                                       \
+        }                                                                                  \
+        build->recovered = build->tokens;                                                  \
     } while (0)
 %}
 
@@ -53,6 +59,10 @@ static int next_token(PARSER_STYPE *value, struct place *at, struct build *build
 {
     build->tokens++;
     build->token = lexer_lex(value, at, build->scanner);
+    if (build->token == 0 && build->last.line != 0)
+        *at = build->last; /* the text ends too early behind this one */
+    else
+        build->last = *at;
     return build->token;
 }
 #define parser_lex next_token
@@ -347,7 +357,8 @@ static int yyreport_syntax_error(const yypcontext_t *context, struct build *buil
     yysymbol_kind_t symbol = yypcontext_token(context);
     const struct place *at = yypcontext_location(context);
     const char *list = "";
-    bool follows_error = build->tokens == build->error_token + 1 && !build->error_begins;
+    unsigned since = build->tokens - build->error_token;
+    bool follows_error = since == 0 || (since == 1 && !build->error_begins);
 
     build->front->is_incomplete = true;
     build->error_token = build->tokens;
@@ -367,18 +378,21 @@ static int yyreport_syntax_error(const yypcontext_t *context, struct build *buil
     return 0;
 }
 
-/* Bison's own complaint: memory is exhausted. */
+/* Bison's own complaint, when its stack can't grow: all lists are left-recursive, so it is out
+ * of memory, not too deep in the text. */
 static void parser_error(const struct place *at, struct build *build, const char *message)
 {
+    (void)at;
+    (void)build;
     (void)message;
-    report(build->front, CHECK_too_deep, *at, NULL);
+    out_of_memory();
 }
 
 void parse_source(struct front *front, unsigned index, enum wanted wanted)
 {
     const struct source *source = &front->source[index];
     struct build build = {.front = front, .source = index, .wanted = wanted,
-                          .line = 1, .column = 1};
+                          .line = 1, .column = 1, .error_token = UINT32_MAX - 1};
 
     build.domain = &build.spare_domain;
     build.channel = &build.spare_channel;

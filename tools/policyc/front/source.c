@@ -68,12 +68,8 @@ static bool load_machine(struct front *front, const char *policy_path)
     return true;
 }
 
-enum front_result front_load(struct front *front, const char *path)
+static enum front_result check(struct front *front, const char *path)
 {
-    memset(front, 0, sizeof(*front));
-    front->arena = arena_new();
-    if (!read_source(front, path))
-        return FRONT_UNREADABLE;
     parse_source(front, 0, WANTED_POLICY);
     check_policy(front);
     if (load_machine(front, path)) {
@@ -82,6 +78,23 @@ enum front_result front_load(struct front *front, const char *path)
         check_nevers(front);
     }
     return front->errors == 0 ? FRONT_OK : FRONT_ERRORS;
+}
+
+enum front_result front_load(struct front *front, const char *path)
+{
+    memset(front, 0, sizeof(*front));
+    front->arena = arena_new();
+    return read_source(front, path) ? check(front, path) : FRONT_UNREADABLE;
+}
+
+enum front_result front_load_text(struct front *front, const char *path, const char *text)
+{
+    memset(front, 0, sizeof(*front));
+    front->arena = arena_new();
+    front->source[0] = (struct source){front_format(front, "%s", path),
+                                       front_format(front, "%s", text), strlen(text)};
+    front->source_count = 1;
+    return check(front, path);
 }
 
 void front_free(struct front *front)

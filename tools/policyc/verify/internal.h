@@ -28,6 +28,7 @@ void verify_registers(struct verification *v);
 void verify_functions(struct verification *v);
 void verify_dtes(struct verification *v);
 void verify_memory(struct verification *v);
+void verify_padding(struct verification *v);
 void verify_nevers(struct verification *v);
 
 /* What the policy gives a domain. */
