@@ -93,7 +93,7 @@ static struct start_state place_flat(const struct bh_header *policy, const struc
     uint64_t to = domain->memory_base + domain->load_gpa;
 
     if (domain->kind == BH_PRIMARY) {
-        if (!primary_owns(info, domain, to, to + file->size))
+        if (!primary_owns(policy, info, domain, to, to + file->size))
             refuse(START_LOAD_NOT_RAM, domain->name, file->name);
         if (other_module_in(info, module, to, to + file->size))
             refuse(START_LOAD_MODULE, domain->name, file->name);

@@ -43,37 +43,55 @@ static bool retype(uint64_t start, uint64_t end, uint32_t e820_type, uint32_t ef
     return cut(start, end, efi_type) && memory_map_set(&work.ram, start, end, e820_type);
 }
 
-/* Whatever the domain's table doesn't map as RAM to write to is none of its memory. */
-static bool cut_unmapped(const struct bh_domain *domain)
+/*
+ * True if the domain may allocate from the memory at gpa: its table maps it to be written, and it
+ * isn't a place of the policy's (a channel is mapped, but no RAM). The same holds for `size` bytes.
+ */
+static bool is_its_ram(const struct bh_header *policy, const struct bh_domain *domain, uint64_t gpa,
+                       uint64_t *size)
 {
-    const uint64_t *table = at_physical(domain->table);
-    uint64_t start = 0; /* of the unmapped span that ends at gpa */
-    uint64_t gpa = 0;
+    const struct bh_region *region = POLICY_ROWS(policy, regions, struct bh_region);
+    struct p2m_leaf leaf = p2m_lookup(at_physical(domain->table), gpa);
+    bool its_own = (leaf.flags & NPT_W) && !(leaf.flags & NPT_UC);
 
-    while (gpa < domain->memory_size) {
-        struct p2m_leaf leaf = p2m_lookup(table, gpa);
+    *size = leaf.size;
+    for (uint32_t i = 0; i < policy->regions.count; i++) {
+        uint64_t end = region[i].base + region[i].size;
+        uint64_t edge = gpa < region[i].base ? region[i].base : end;
 
-        if ((leaf.flags & NPT_W) && !(leaf.flags & NPT_UC)) {
-            if (start < gpa &&
-                (!memory_map_change(&work.ram, start, gpa, MEMORY_USABLE, MEMORY_RESERVED) ||
-                 !cut(start, gpa, EFI_RESERVED)))
-                return false;
-            start = gpa + leaf.size;
-        }
-        gpa += leaf.size;
+        its_own &= gpa < region[i].base || gpa >= end;
+        if (gpa < edge && edge - gpa < *size)
+            *size = edge - gpa;
     }
-    return start >= gpa ||
-           (memory_map_change(&work.ram, start, gpa, MEMORY_USABLE, MEMORY_RESERVED) &&
-            cut(start, gpa, EFI_RESERVED));
+    return its_own;
 }
 
-/* The loader's map without what the table doesn't map, and without page 0. */
-static bool read_ram(const struct boot_info *info, const struct bh_domain *domain)
+/* Takes [start, end) out of the domain's usable memory. */
+static bool withhold(uint64_t start, uint64_t end)
 {
+    return start >= end ||
+           (cut(start, end, EFI_RESERVED) &&
+            memory_map_change(&work.ram, start, end, MEMORY_USABLE, MEMORY_RESERVED));
+}
+
+/* The loader's map without what isn't the domain's RAM, and without page 0. */
+static bool read_ram(const struct bh_header *policy, const struct boot_info *info,
+                     const struct bh_domain *domain)
+{
+    uint64_t withheld = PAGE; /* start of the span up to gpa that isn't its own */
+    uint64_t size;
+
     work.cut_count = 0;
     if (!memory_map_read(&work.ram, info))
         return false;
-    if (!cut_unmapped(domain))
+    for (uint64_t gpa = PAGE; gpa < domain->memory_size; gpa += size) {
+        if (!is_its_ram(policy, domain, gpa, &size))
+            continue;
+        if (!withhold(withheld, gpa))
+            return false;
+        withheld = gpa + size;
+    }
+    if (!withhold(withheld, domain->memory_size))
         return false;
     for (uint32_t i = 0; i < info->region_count; i++) {
         uint64_t start = info->regions[i].start, end = info->regions[i].end;
@@ -87,10 +105,10 @@ static bool read_ram(const struct boot_info *info, const struct bh_domain *domai
     return retype(0, PAGE, MEMORY_RESERVED, EFI_RESERVED);
 }
 
-bool primary_owns(const struct boot_info *info, const struct bh_domain *domain, uint64_t start,
-                  uint64_t end)
+bool primary_owns(const struct bh_header *policy, const struct boot_info *info,
+                  const struct bh_domain *domain, uint64_t start, uint64_t end)
 {
-    if (!read_ram(info, domain))
+    if (!read_ram(policy, info, domain))
         refuse(START_MAP_FULL, domain);
     return memory_map_usable(&work.ram, start, end);
 }
@@ -192,7 +210,7 @@ struct start_state primary_place_linux(const struct bh_header *policy, const str
 
     if (error)
         refuse(error, domain);
-    if (!read_ram(info, domain) || !read_free(info))
+    if (!read_ram(policy, info, domain) || !read_free(info))
         refuse(START_MAP_FULL, domain);
     place(domain, info, kernel, initrd, &wishes, &places);
     if (!retype_places(&places))

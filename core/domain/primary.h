@@ -11,8 +11,8 @@
 #include "core/platform/acpi_tables.h"
 
 /* True if all of [start, end) is usable memory of the primary. */
-bool primary_owns(const struct boot_info *info, const struct bh_domain *domain, uint64_t start,
-                  uint64_t end);
+bool primary_owns(const struct bh_header *policy, const struct boot_info *info,
+                  const struct bh_domain *domain, uint64_t start, uint64_t end);
 
 /* Places kernel and initrd, whose modules have been verified, and all that Linux is told. */
 struct start_state primary_place_linux(const struct bh_header *policy, const struct boot_info *info,
