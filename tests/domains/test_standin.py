@@ -33,7 +33,7 @@ SUCCEED = {
     "lvt": "LVT entry 330 took mode 2",
     "apic-id": "the id was 0, became 1000000",
     "ioapic": "entry 0 took mode 2",
-    "wait-instructions": "MONITOR of 0 ended with 13",
+    "wait-instructions": "MONITOR of 0 ended with -1",
     "cpuid": "CPUID shows SVM or MONITOR",
     "port-strings": "INS at port 60 ended with -1",
     "call-garbage": "number [0-9a-f]+ raised exception 6",

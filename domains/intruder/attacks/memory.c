@@ -6,7 +6,6 @@
 #include "hw/x86.h"
 
 #define ALL_ONES UINT64_MAX
-#define PATTERN  0x0badc0de0badc0deull
 
 /* Reads and writes one page in a few places. What is denied reads all ones, also afterwards. */
 static void try_page(struct report *report, uintptr_t at, uint64_t gpa)
@@ -16,7 +15,7 @@ static void try_page(struct report *report, uintptr_t at, uint64_t gpa)
     for (size_t i = 0; i < sizeof(offsets) / sizeof(offsets[0]); i++) {
         uint64_t before = mmio_read64(at + offsets[i]), after;
 
-        mmio_write64(at + offsets[i], PATTERN);
+        mmio_write64(at + offsets[i], attack_pattern());
         after = mmio_read64(at + offsets[i]);
         if (before != ALL_ONES || after != ALL_ONES)
             report_breach(report, "%lx read %lx, after a write %lx", (long)gpa + offsets[i],

@@ -9,7 +9,6 @@
 
 #define CHUNK    32u /* bytes of one transfer, and of one slot in the device's buffer */
 #define SLOTS    (EDU_BUFFER_SIZE / CHUNK)
-#define FILL     0x5a
 #define STEP     0x80000u  /* a sample of the hole */
 #define VAULT_AT 0x200000u /* policyc places domains at multiples of it */
 
@@ -49,17 +48,20 @@ static bool is_blank(const uint8_t *slot)
     bool filled = true, zero = true, ones = true;
 
     for (unsigned i = 0; i < CHUNK; i++) {
-        filled = filled && slot[i] == FILL;
+        filled = filled && slot[i] == (uint8_t)(attack_pattern() >> i % 8 * 8);
         zero = zero && slot[i] == 0;
         ones = ones && slot[i] == 0xff;
     }
     return filled || zero || ones;
 }
 
-/* Puts the fill pattern into the device's buffer. */
+/* Puts the pattern into the device's buffer. */
 static bool fill_device(struct report *report)
 {
-    memset(buffer, FILL, sizeof(buffer));
+    uint64_t pattern = attack_pattern();
+
+    for (unsigned i = 0; i < sizeof(buffer); i += sizeof(pattern))
+        memcpy(buffer + i, &pattern, sizeof(pattern));
     return edu_read_memory(report, (uintptr_t)buffer, 0, EDU_BUFFER_SIZE);
 }
 
@@ -91,7 +93,10 @@ static void dma_read(struct report *report)
     report_detail(report, "%u places: nothing came", targets.count);
 }
 
-/* Vault's check shows whether it was hit; core and the tables show it by going on. */
+/*
+ * Vault's check shows whether it was hit, core and the tables show it by going on; what else
+ * was hit shows only from outside, by the pattern in the machine's memory.
+ */
 static void dma_write(struct report *report)
 {
     static struct targets targets;
@@ -105,7 +110,6 @@ static void dma_write(struct report *report)
         if (i % 8 == 7)
             victim_check(report);
     }
-    dma_read(report); /* what was hit would now bring the pattern, not what it held */
     report_detail(report, "%u places: vault and core go on", targets.count);
 }
 
@@ -130,7 +134,7 @@ static void dma_straddle(struct report *report)
         bool ends_outside = i % 2 == 0;
         uint8_t *slot = buffer + i * CHUNK;
 
-        memset(ends_outside ? slot : slot + CHUNK / 2, slot[ends_outside ? CHUNK - 1 : 0],
+        memcpy(ends_outside ? slot : slot + CHUNK / 2, ends_outside ? slot + CHUNK / 2 : slot,
                CHUNK / 2);
         if (!is_blank(slot))
             report_breach(report, "%lx brought %lx", starts[i],

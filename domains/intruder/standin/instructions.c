@@ -13,24 +13,24 @@
 #define CPUID_ECX_MONITOR    (1u << 3)
 #define CPUID_ECX_HYPERVISOR (1u << 31)
 
-/* An instruction that takes an address or a number in RAX and another one in RCX, RDX. */
-#define INSTRUCTION(name, text)                                               \
-    static void name(void *rax)                                               \
-    {                                                                         \
-        __asm__ volatile(text : "+a"(rax) : "c"(1), "d"(0) : "memory", "cc"); \
+/* An instruction that takes an address or a number in RAX, and one more in RCX. */
+#define INSTRUCTION(name, text, rcx)                                            \
+    static void name(void *rax)                                                 \
+    {                                                                           \
+        __asm__ volatile(text : "+a"(rax) : "c"(rcx), "d"(0) : "memory", "cc"); \
     }
-INSTRUCTION(vmrun, "vmrun")
-INSTRUCTION(vmload, "vmload")
-INSTRUCTION(vmsave, "vmsave")
-INSTRUCTION(stgi, "stgi")
-INSTRUCTION(clgi, "clgi")
-INSTRUCTION(skinit, "skinit")
-INSTRUCTION(invlpga, "invlpga")
-INSTRUCTION(monitor, "monitor")
-INSTRUCTION(mwait, "mwait")
-INSTRUCTION(rsm, "rsm")
-INSTRUCTION(rdpmc, "rdpmc")
-INSTRUCTION(xsetbv_reserved, "xsetbv")
+INSTRUCTION(vmrun, "vmrun", 0)
+INSTRUCTION(vmload, "vmload", 0)
+INSTRUCTION(vmsave, "vmsave", 0)
+INSTRUCTION(stgi, "stgi", 0)
+INSTRUCTION(clgi, "clgi", 0)
+INSTRUCTION(skinit, "skinit", 0)
+INSTRUCTION(invlpga, "invlpga", 1)
+INSTRUCTION(monitor, "monitor", 0)
+INSTRUCTION(mwait, "mwait", 0)
+INSTRUCTION(rsm, "rsm", 0)
+INSTRUCTION(rdpmc, "rdpmc", 0)
+INSTRUCTION(xsetbv_reserved, "xsetbv", 1)
 #undef INSTRUCTION
 
 struct trial {
@@ -38,17 +38,21 @@ struct trial {
     void (*run)(void *);
 };
 
-/* Runs each with addresses that mean something to it. Anything but #UD is a breach. */
+/*
+ * Runs each with addresses that mean something to it: #UD, as on a CPU without SVM. An
+ * address that no machine has may also be #GP, which the CPU checks before the intercept.
+ */
 static void expect_undefined(struct report *report, const struct trial *trials, size_t count)
 {
     static const uint64_t operands[] = {0,         0x1000,        0x200000,   POOL_BASE,
-                                        CORE_BASE, 0xfee00000ull, UINT64_MAX, 1ull << 47};
+                                        CORE_BASE, 0xfee00000ull, 1ull << 47, UINT64_MAX};
+    const size_t possible = 6; /* the first ones are addresses of this machine */
 
     for (size_t i = 0; i < count; i++) {
         for (size_t n = 0; n < sizeof(operands) / sizeof(operands[0]); n++) {
             int vector = flat_try(trials[i].run, (void *)operands[n]);
 
-            if (vector != VECTOR_UD)
+            if (vector != VECTOR_UD && (n < possible || vector != VECTOR_GP))
                 report_breach(report, "%s of %lx ended with %d", trials[i].name, operands[n],
                               vector);
         }
@@ -115,7 +119,8 @@ static void cpuid_view(struct report *report)
     struct cpuid svm_leaf = cpuid(CPUID_SVM, 0), hypervisor = cpuid(BH_CPUID_BASE, 0);
     uint32_t signature[3] = {hypervisor.ebx, hypervisor.ecx, hypervisor.edx};
 
-    if ((extended.ecx & (CPUID_EXTENDED_ECX_SVM| CPUID_ECX_SKINIT)) || (basic.ecx & CPUID_ECX_MONITOR))
+    if ((extended.ecx & (CPUID_EXTENDED_ECX_SVM | CPUID_ECX_SKINIT)) ||
+        (basic.ecx & CPUID_ECX_MONITOR))
         report_breach(report, "CPUID shows SVM or MONITOR: %x %x", extended.ecx, basic.ecx);
     if (svm_leaf.eax || svm_leaf.ebx || svm_leaf.ecx || svm_leaf.edx)
         report_breach(report, "leaf 8000000A isn't empty");

@@ -7,8 +7,8 @@
  * Each attack ends with one line, after vault was asked whether it is intact.
  */
 #include "domains/intruder/attacks/targets.h"
-#include "domains/lib/com2.h"
 #include "domains/intruder/standin/standin.h"
+#include "domains/lib/com2.h"
 #include "domains/lib/cpu.h"
 #include "domains/lib/flat.h"
 #include "lib/memory.h"

@@ -26,7 +26,7 @@ static struct read read_all_forms(uintptr_t at)
     __asm__ volatile("movw 0x7ff(%1), %0" : "=r"(r.word) : "r"(at) : "memory");
     __asm__ volatile("movl 0xffc(%1), %0" : "=r"(r.dword) : "r"(at) : "memory");
     __asm__ volatile("movq (%1), %0" : "=r"(r.qword) : "r"(at) : "memory");
-    __asm__ volatile("movslq 0x100(%1), %0" : "=r"(r.sign_extended) : "r"(at) : "memory");
+    __asm__ volatile("movsbq 0x100(%1), %0" : "=r"(r.sign_extended) : "r"(at) : "memory");
     __asm__ volatile("movzbl 0x101(%1), %k0" : "=r"(r.zero_extended) : "r"(at) : "memory");
     return r;
 }
@@ -74,7 +74,7 @@ static void write_page(struct report *report, uintptr_t gpa)
                      "movq %q0, (%1)\n\t"
                      "movq $-0x1234, 0x80(%1)"
                      :
-                     : "q"(0x0badc0de0badc0deull), "r"(gpa)
+                     : "q"(attack_pattern()), "r"(gpa)
                      : "memory");
     read_page(report, gpa);
     if (mmio_read64(gpa + 0x80) != UINT64_MAX)
