@@ -22,7 +22,7 @@ SUCCEED = {
     "fw-cfg-read": "port 511 reads 51",  # Q, of QEMU
     "fw-cfg-dma": "the device took a request aimed at core",
     "pmbase": "port 60[0-9a-f] reads",
-    "cmos": "port 7[0-7] reads",
+    "cmos": "register [0-9a-f]+ reads",
     "host-bridge": "register [0-9a-f]+ of function 0 was",
     "foreign-functions": "function 8 shows its id",  # the IOMMU
     "msr-svm-smm": "MSR c0010114 can be read",
