@@ -7,7 +7,7 @@
 #define BULKHEAD_LAYOUT_H
 
 #define CORE_BASE 0x11000000
-#define CORE_SIZE 0x00400000
+#define CORE_SIZE 0x00200000
 #define CORE_END  (CORE_BASE + CORE_SIZE)
 
 /* The IOMMU's device table. Closed before a policy is read, so its place isn't the policy's. */
