@@ -22,6 +22,7 @@ include core/core.mk
 include domains/domains.mk
 include tools/policyc/policyc.mk
 include tests/tests.mk
+include tests/bench/bench.mk
 
 all: core domains policyc ## build core, domains and policyc (needs the packages of scripts/setup.sh)
 
