@@ -1,0 +1,134 @@
+"""laptop.policy on several machines: both domains run, vault signs, the network works."""
+import pathlib
+import re
+import secrets
+import subprocess
+import tempfile
+
+import package
+from machine import bulkhead
+from nonce_server import NonceServer
+from testing import Failure, cases, contains, equal, limit
+
+# Core, the device table and the policy's pool lie there (policy/machines/qemu-q35.machine).
+HOLE = (0x10000000, 0x11400000)
+LOADERS_MEMORY_CPUS = [  # all pairs of loader, memory and CPUs
+    ("kernel", 1024, 2), ("kernel", 2048, 4), ("bios", 1024, 4), ("bios", 2048, 2),
+    ("uefi", 1024, 2), ("uefi", 2048, 4)]
+
+
+def minisign_accepts(content, signature, key):
+    """Whether minisign takes the signature for one of `content` by that key."""
+    with tempfile.TemporaryDirectory() as directory:
+        file, signature_file = pathlib.Path(directory, "file"), pathlib.Path(directory, "signature")
+        file.write_bytes(content)
+        signature_file.write_text(signature + "\n")
+        done = subprocess.run(["minisign", "-V", "-P", key, "-m", file, "-x", signature_file],
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if done.returncode == 0:
+        contains(done.stdout, "Signature and comment signature verified", "what minisign says")
+    else:  # for any other reason than the signature it must not refuse
+        contains(done.stderr, "Signature verification failed", "what minisign says")
+    return done.returncode == 0
+
+
+def check_signing(work, key):
+    """vault signs random bytes for work; minisign accepts the signature for them alone."""
+    content = secrets.token_bytes(1000)
+    for start in range(0, len(content), 200):
+        text = "".join(f"\\x{byte:02x}" for byte in content[start:start + 200])
+        work.output(f"printf '{text}' >>/tmp/file")
+    signature = work.output("vault sign /tmp/file")
+    equal(minisign_accepts(content, signature, key), True, "minisign accepts what was signed")
+    flipped = bytearray(content)
+    flipped[secrets.randbelow(len(content))] ^= 1 << secrets.randbelow(8)
+    equal(minisign_accepts(flipped, signature, key), False, "minisign accepts a flipped bit")
+
+
+def ranges_in_hole(lines, pattern):
+    """The parts of the map's ranges that lie in the hole, and their types, as Linux showed them."""
+    found = []
+    for line in lines:
+        match = re.search(pattern, line)
+        if match:
+            start, end = int(match["start"], 16), int(match["last"], 16) + 1
+            if start < HOLE[1] and end > HOLE[0]:
+                found.append((max(start, HOLE[0]), min(end, HOLE[1]), match["type"].strip()))
+    return found
+
+
+def check_hole(lines, pattern, reserved):
+    """The map's ranges must cover the whole hole, and call all of it reserved."""
+    at = HOLE[0]
+    for start, end, kind in sorted(ranges_in_hole(lines, pattern)):
+        equal(kind, reserved, f"type of {start:x}-{end:x}")
+        if start > at:
+            break
+        at = end
+    equal(hex(at), hex(HOLE[1]), "end of what the map reserves from the hole's beginning on")
+
+
+E820 = r"BIOS-e820: \[mem (?P<start>\w+)-(?P<last>\w+)\] (?P<type>.*)$"
+EFI = r"efi: mem\d+: \[(?P<type>[^|]+)\|.*range=\[(?P<start>\w+)-(?P<last>\w+)\]"
+
+
+def check_view(work, cpus_of_machine):
+    """What work sees of the machine: its memory, its CPU, its devices, and nothing else."""
+    messages = work.output("dmesg").splitlines()
+    check_hole(messages, E820, "reserved")
+    tables = {match[1] for line in messages
+              if (match := re.search(r"\] ACPI: (\w{4}) 0x[0-9A-F]{16} [0-9A-F]{6} ", line))}
+    equal(tables, {"RSDP", "XSDT", "APIC"}, "work's ACPI tables")
+    equal(work.output("grep -c ^processor /proc/cpuinfo"), "1",
+          f"work's CPUs of the machine's {cpus_of_machine}")
+    contains("\n".join(messages), "smpboot: Allowing 1 CPUs, 0 hotplug CPUs", "work's messages")
+    flags = work.output("grep ^flags /proc/cpuinfo").split()
+    contains(flags, "hypervisor", "the CPU's flags")
+    equal("svm" in flags, False, "the CPU's flags name svm")
+    equal(work.output("ls /sys/bus/pci/devices").split(), ["0000:00:00.0", "0000:00:03.0"],
+          "work's PCI functions")
+
+
+@limit(240)
+@cases({f"{loader}-{memory}-{cpus}": (loader, memory, cpus)
+        for loader, memory, cpus in LOADERS_MEMORY_CPUS})
+def test_both_domains(loader, memory, cpus):
+    """The same policy runs on QEMU's loader, BIOS and UEFI, with 1 and 2 GiB, 2 and 4 CPUs: work
+    reaches its shell and the network, vault signs, and work sees its part of the machine alone."""
+    with bulkhead(loader, memory_mib=memory, cpus=cpus, screen=loader != "kernel",
+                  tpm=loader == "uefi", time_limit=230) as machine, NonceServer() as server:
+        key = machine.vault_key()
+        work = machine.shell()
+        equal(work.output(f"wget -q -O - {server.url}"), server.nonce, "what work fetched")
+        check_signing(work, key)
+        check_view(work, cpus)
+
+
+@limit(240)
+def test_efi_map():
+    """The EFI memory map that Linux gets reserves the hole: where its decompressor puts the
+    kernel it learns from this map alone."""
+    with tempfile.TemporaryDirectory() as directory:
+        text = package.LAPTOP_POLICY.read_text()
+        changed = text.replace('cmdline "', 'cmdline "efi=debug ')
+        changed = changed.replace('machine "', f'machine "{package.LAPTOP_POLICY.parent}/')
+        if changed.count("efi=debug") != 1:
+            raise Failure("laptop.policy has not exactly one cmdline to change")
+        policy = pathlib.Path(directory, "laptop.policy")
+        policy.write_text(changed)
+        with bulkhead("uefi", policy=policy, time_limit=230) as machine:
+            messages = machine.shell().output("dmesg").splitlines()
+    # Linux shows the map again when it has left firmware, without what it freed: take the first.
+    first = next(i for i, line in enumerate(messages) if "efi: mem00:" in line)
+    end = next(i for i in range(first, len(messages)) if "efi: mem" not in messages[i])
+    check_hole(messages[first:end], EFI, "Reserved")
+
+
+def test_reproducible():
+    """The policy image is a function of its inputs: another build, signed by another key, gives
+    the same bytes."""
+    images = []
+    for _ in range(2):
+        with tempfile.TemporaryDirectory() as directory:
+            images.append(package.build(pathlib.Path(directory)).policy.read_bytes())
+    equal(images[0] == images[1], True, "the two images are the same")
