@@ -18,7 +18,7 @@ CORE_LDFLAGS := -nostdlib -static -no-pie -Wl,--gc-sections -Wl,--fatal-warnings
 	-Wl,--orphan-handling=error -Wl,-z,noexecstack -Wl,-z,max-page-size=0x1000 \
 	-Wl,--build-id=none
 # Archives that core is linked with, after its own objects.
-CORE_LIBS := $(shell $(CC) -print-file-name=libsodium.a)
+CORE_LIBS := $(shell $(CC) -print-file-name=libsodium.a 2>/dev/null)
 
 .PHONY: core
 core: $(CORE_ELF) ## build the hypervisor

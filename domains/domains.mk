@@ -14,7 +14,7 @@ FLAT_LIB := $(addprefix $(DOMAINS_O)/, \
 	domains/lib/start.o domains/lib/exceptions.o domains/lib/flat.o domains/lib/confine.o \
 	lib/format.o lib/memory.o)
 FLAT_SODIUM := $(addprefix $(DOMAINS_O)/, domains/lib/sodium.o domains/lib/random.o)
-SODIUM_A := $(shell $(CC) -print-file-name=libsodium.a)
+SODIUM_A := $(shell $(CC) -print-file-name=libsodium.a 2>/dev/null)
 
 $(FLAT_LIB) $(FLAT_SODIUM): FLAT_EXTRA := -mgeneral-regs-only
 
