@@ -342,6 +342,17 @@ static void entry_state_reaches_everything(void **state)
     assert_int_equal(gdt[3] >> 52 & 0xf, 0xc);
 }
 
+static void each_error_has_cause_and_remedy(void **state)
+{
+    (void)state;
+    for (uint32_t error = START_OK + 1; error < START_ERRORS; error++) {
+        assert_true(strlen(start_error_cause((enum start_error)error)) > 10);
+        assert_true(strlen(start_error_remedy((enum start_error)error)) > 10);
+        assert_null(strchr(start_error_cause((enum start_error)error), ':'));
+        assert_null(strchr(start_error_remedy((enum start_error)error), '.'));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -357,6 +368,7 @@ int main(void)
         cmocka_unit_test_setup(nothing_overlaps, set_up),
         cmocka_unit_test_setup(zero_page_says_it_all, set_up),
         cmocka_unit_test_setup(what_does_not_fit_is_refused, set_up),
+        cmocka_unit_test(each_error_has_cause_and_remedy),
         cmocka_unit_test_setup(entry_state_reaches_everything, set_up),
     };
 

@@ -47,6 +47,8 @@ static void each_refusal_fits_a_console_line(void **state)
         assert_in_range(strlen(text), 40, CONSOLE_ROOM);
         for (const char *c = text; *c != 0; c++)
             assert_true(isprint(*c));
+        /* The remedy is what follows the last full stop; only fatal() adds another. */
+        assert_int_equal(strrchr(text, '.')[1], ' ');
     }
 }
 
