@@ -6,6 +6,7 @@
  */
 #include "core/audit/audit.h"
 #include "core/exits/handlers.h"
+#include "core/iommu_dev/dma.h"
 #include "core/platform/platform.h"
 #include "core/vdev/vdev.h"
 
@@ -80,4 +81,5 @@ void exit_npf(struct vcpu *vcpu)
     if (!is_write)
         finish_load(vcpu, &insn, value);
     exits_set_rip(vcpu, vcpu->vmcb->rip + insn.length);
+    dma_poll_events(); /* interrupts are acknowledged through here, so this happens often */
 }

@@ -1,5 +1,6 @@
 #include "core/vdev/vdev.h"
 
+#include "core/iommu_dev/dma.h"
 #include "core/platform/platform.h"
 #include "core/vdev/devices.h"
 
@@ -10,6 +11,7 @@ void vdev_init_domain(struct vcpu *vcpu)
 
 void vdev_stop_domain(const struct vcpu *vcpu)
 {
+    dma_revoke(vcpu->index);
     vpci_quiet(vcpu);
 }
 
