@@ -24,7 +24,7 @@ FONT=Lat15-VGA16.psf.gz
 PACKAGES_build="gcc binutils libc6-dev python3 flex bison libsodium-dev busybox-static"
 PACKAGES_run="minisign qemu-system-x86 ovmf seabios swtpm
               grub-common grub-efi-amd64-bin mtools"
-PACKAGES_test="libcmocka-dev grub-pc-bin"
+PACKAGES_test="libcmocka-dev grub-pc-bin clang-format git"
 
 say() { echo "setup: $*"; }
 die() {

@@ -6,13 +6,13 @@
 #ifndef BULKHEAD_ABI_H
 #define BULKHEAD_ABI_H
 
-#define BH_CALL           0x42480000u /* "BH" */
-#define BH_CALL_MASK      0xffff0000u
-#define BH_ABI_VERSION    1u
-#define BH_START_MAGIC    0x42484453  /* "BHDS": EAX at entry of a BH_BOOT_FLAT domain */
-#define BH_LOG_MAX        160u        /* bytes of one log line */
+#define BH_CALL        0x42480000u /* "BH" */
+#define BH_CALL_MASK   0xffff0000u
+#define BH_ABI_VERSION 1u
+#define BH_START_MAGIC 0x42484453 /* "BHDS": EAX at entry of a BH_BOOT_FLAT domain */
+#define BH_LOG_MAX     160u       /* bytes of one log line */
 
-#define BH_CPUID_BASE      0x40000000u /* hypervisor leaves */
+#define BH_CPUID_BASE      0x40000000u    /* hypervisor leaves */
 #define BH_CPUID_SIGNATURE "BulkheadBulk" /* EBX, ECX, EDX of the first leaf */
 
 #ifndef __ASSEMBLER__

@@ -32,7 +32,7 @@
 #define BH_MAX_CHANNELS 8u
 #define BH_MAX_PCI      32u
 #define BH_MAX_DTE      64u
-#define BH_MAX_CPUID    64u /* rows of one domain */
+#define BH_MAX_CPUID    64u  /* rows of one domain */
 #define BH_MAX_MSR      128u /* rows of one domain */
 
 #define BH_NOBODY 0xffffu /* "no domain" where a domain's index is expected */
@@ -46,22 +46,22 @@ struct bh_table {
 struct bh_header {
     char magic[8];
     uint32_t format;
-    uint32_t header_size;        /* sizeof(struct bh_header) */
-    uint64_t size;               /* of the whole image in bytes, a multiple of 4096 */
-    uint64_t base;               /* physical address the image must lie at */
-    uint64_t version;            /* of the policy; grows with each release of it */
-    char name[BH_NAME_SIZE];     /* the policy's */
-    char machine[BH_NAME_SIZE];  /* the machine description's */
-    uint64_t denied_dte[4];      /* device-table entry of every device that has no row */
-    uint64_t required_features;  /* BH_FEATURE_* bits */
-    struct bh_table domains;     /* struct bh_domain */
-    struct bh_table files;       /* struct bh_file */
-    struct bh_table regions;     /* struct bh_region, ascending, not overlapping */
-    struct bh_table channels;    /* struct bh_channel */
-    struct bh_table functions;   /* struct bh_pci_function, ascending by domain, then bdf */
-    struct bh_table dtes;        /* struct bh_dte, ascending by device id */
-    struct bh_table cpuid;       /* struct bh_cpuid, each domain's rows together */
-    struct bh_table msrs;        /* struct bh_msr, each domain's rows together, ascending */
+    uint32_t header_size;       /* sizeof(struct bh_header) */
+    uint64_t size;              /* of the whole image in bytes, a multiple of 4096 */
+    uint64_t base;              /* physical address the image must lie at */
+    uint64_t version;           /* of the policy; grows with each release of it */
+    char name[BH_NAME_SIZE];    /* the policy's */
+    char machine[BH_NAME_SIZE]; /* the machine description's */
+    uint64_t denied_dte[4];     /* device-table entry of every device that has no row */
+    uint64_t required_features; /* BH_FEATURE_* bits */
+    struct bh_table domains;    /* struct bh_domain */
+    struct bh_table files;      /* struct bh_file */
+    struct bh_table regions;    /* struct bh_region, ascending, not overlapping */
+    struct bh_table channels;   /* struct bh_channel */
+    struct bh_table functions;  /* struct bh_pci_function, ascending by domain, then bdf */
+    struct bh_table dtes;       /* struct bh_dte, ascending by device id */
+    struct bh_table cpuid;      /* struct bh_cpuid, each domain's rows together */
+    struct bh_table msrs;       /* struct bh_msr, each domain's rows together, ascending */
 };
 _Static_assert(sizeof(struct bh_header) <= BH_PAGE, "the header has one page");
 
@@ -80,9 +80,9 @@ enum bh_region_use {
 
 /* A physical range that the policy places; it must be usable RAM on the machine. */
 struct bh_region {
-    uint64_t base; /* 4-KiB aligned */
-    uint64_t size; /* multiple of 4 KiB, not zero */
-    uint32_t use;  /* enum bh_region_use */
+    uint64_t base;  /* 4-KiB aligned */
+    uint64_t size;  /* multiple of 4 KiB, not zero */
+    uint32_t use;   /* enum bh_region_use */
     uint32_t owner; /* index of domain or channel, else BH_NOBODY */
 };
 
@@ -129,14 +129,14 @@ struct bh_domain {
     uint8_t pad;
     uint32_t rights; /* BH_RIGHT_* */
     uint32_t intercepts[BH_INTERCEPT_WORDS];
-    uint32_t ioapic_pins; /* bit n: may program redirection entry n of the first IOAPIC */
-    uint64_t iopm;        /* physical, 12 KiB (APM vol. 2, 15.10.1) */
-    uint64_t msrpm;       /* physical, 8 KiB (APM vol. 2, 15.11) */
-    uint64_t table;       /* physical root of the 4-level table: N_CR3 and AMD-Vi root */
-    uint64_t memory_base; /* microVM: machine address of its GPA 0; primary: 0 */
-    uint64_t memory_size; /* microVM: bytes from GPA 0; primary: one past its highest RAM */
-    uint64_t load_gpa;    /* BH_BOOT_FLAT: where the file is placed */
-    uint64_t entry_gpa;   /* BH_BOOT_FLAT: where it is entered */
+    uint32_t ioapic_pins;      /* bit n: may program redirection entry n of the first IOAPIC */
+    uint64_t iopm;             /* physical, 12 KiB (APM vol. 2, 15.10.1) */
+    uint64_t msrpm;            /* physical, 8 KiB (APM vol. 2, 15.11) */
+    uint64_t table;            /* physical root of the 4-level table: N_CR3 and AMD-Vi root */
+    uint64_t memory_base;      /* microVM: machine address of its GPA 0; primary: 0 */
+    uint64_t memory_size;      /* microVM: bytes from GPA 0; primary: one past its highest RAM */
+    uint64_t load_gpa;         /* BH_BOOT_FLAT: where the file is placed */
+    uint64_t entry_gpa;        /* BH_BOOT_FLAT: where it is entered */
     struct bh_table files;     /* here `offset` is the index of its first row */
     struct bh_table functions; /* likewise */
     struct bh_table cpuid;     /* likewise */
@@ -178,13 +178,13 @@ struct bh_channel {
 
 /* A PCI function as one domain sees it. What has no row reads as absent. */
 struct bh_pci_function {
-    uint16_t bdf;      /* bus << 8 | device << 3 | function */
-    uint16_t vendor;   /* must match the machine's */
+    uint16_t bdf;    /* bus << 8 | device << 3 | function */
+    uint16_t vendor; /* must match the machine's */
     uint16_t device;
-    uint8_t msix;      /* offset of the MSI-X capability, 0 if none */
-    uint8_t msi;       /* offset of the MSI capability, 0 if none */
+    uint8_t msix; /* offset of the MSI-X capability, 0 if none */
+    uint8_t msi;  /* offset of the MSI capability, 0 if none */
     uint32_t domain;
-    uint32_t granted;  /* 1: the domain owns it; 0: visible only, nothing reaches it */
+    uint32_t granted; /* 1: the domain owns it; 0: visible only, nothing reaches it */
     struct {
         uint64_t address; /* where core places it, and the domain's table maps it */
         uint64_t size;    /* 0: not implemented, or upper half of a 64-bit BAR */
@@ -218,11 +218,11 @@ struct bh_cpuid {
 
 /* How core answers an intercepted MSR access; what has no row is #GP(0). */
 enum bh_msr_action {
-    BH_MSR_GP = 1,   /* #GP(0), logged */
-    BH_MSR_CONSTANT, /* read: `value`; write: dropped if equal, else #GP(0) and logged */
-    BH_MSR_HARDWARE, /* read: the CPU's own value */
-    BH_MSR_DROP,     /* write: ignored, logged once */
-    BH_MSR_EFER,     /* core keeps SVME hidden and LME in step with CR0.PG */
+    BH_MSR_GP = 1,    /* #GP(0), logged */
+    BH_MSR_CONSTANT,  /* read: `value`; write: dropped if equal, else #GP(0) and logged */
+    BH_MSR_HARDWARE,  /* read: the CPU's own value */
+    BH_MSR_DROP,      /* write: ignored, logged once */
+    BH_MSR_EFER,      /* core keeps SVME hidden and LME in step with CR0.PG */
     BH_MSR_APIC_BASE, /* read: the CPU's; write: the same value, or denied */
 };
 struct bh_msr {

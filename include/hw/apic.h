@@ -9,15 +9,15 @@
 #define APIC_BASE_ADDRESS 0xffffffffff000u
 
 /* Registers by offset, table 16-2 */
-#define APIC_ID       0x020u
-#define APIC_VERSION  0x030u
-#define APIC_TPR      0x080u
-#define APIC_EOI      0x0b0u
-#define APIC_LDR      0x0d0u
-#define APIC_DFR      0x0e0u
-#define APIC_SPURIOUS 0x0f0u
-#define APIC_ICR_LOW  0x300u
-#define APIC_ICR_HIGH 0x310u
+#define APIC_ID        0x020u
+#define APIC_VERSION   0x030u
+#define APIC_TPR       0x080u
+#define APIC_EOI       0x0b0u
+#define APIC_LDR       0x0d0u
+#define APIC_DFR       0x0e0u
+#define APIC_SPURIOUS  0x0f0u
+#define APIC_ICR_LOW   0x300u
+#define APIC_ICR_HIGH  0x310u
 #define APIC_LVT_TIMER 0x320u
 #define APIC_LVT_LINT0 0x350u
 

@@ -24,7 +24,7 @@
 #define NPT_IW         (1ull << 62) /* IOMMU: devices may write */
 #define NPT_NX         (1ull << 63) /* CPU; reserved for the IOMMU, so never set with IR or IW */
 
-#define NPT_ENTRIES    512u
-#define NPT_LEVELS     4u
+#define NPT_ENTRIES 512u
+#define NPT_LEVELS  4u
 
 #endif

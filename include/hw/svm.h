@@ -33,12 +33,12 @@ struct vmcb {
     uint64_t exitintinfo;      /* 088h: VMCB_EVENT_* */
     uint64_t np_enable;        /* 090h: bit 0 */
     uint8_t reserved_098[0xa8 - 0x98];
-    uint64_t eventinj;  /* 0A8h: VMCB_EVENT_* */
-    uint64_t n_cr3;     /* 0B0h */
-    uint64_t lbr_virt;  /* 0B8h */
-    uint64_t clean;     /* 0C0h: 0 = load everything */
-    uint64_t nrip;      /* 0C8h: only where the CPU has NRIPS */
-    uint8_t fetched;    /* 0D0h: only with decode assists */
+    uint64_t eventinj; /* 0A8h: VMCB_EVENT_* */
+    uint64_t n_cr3;    /* 0B0h */
+    uint64_t lbr_virt; /* 0B8h */
+    uint64_t clean;    /* 0C0h: 0 = load everything */
+    uint64_t nrip;     /* 0C8h: only where the CPU has NRIPS */
+    uint8_t fetched;   /* 0D0h: only with decode assists */
     uint8_t bytes[15];
     uint8_t reserved_0e0[0x400 - 0xe0];
 
@@ -53,11 +53,11 @@ struct vmcb {
     uint8_t reserved_580[0x5d8 - 0x580];
     uint64_t rsp; /* 5D8h */
     uint8_t reserved_5e0[0x5f8 - 0x5e0];
-    uint64_t rax;                                  /* 5F8h */
-    uint64_t star, lstar, cstar, sfmask;           /* 600h: moved by VMLOAD and VMSAVE */
-    uint64_t kernel_gs_base;                       /* 620h */
+    uint64_t rax;                                     /* 5F8h */
+    uint64_t star, lstar, cstar, sfmask;              /* 600h: moved by VMLOAD and VMSAVE */
+    uint64_t kernel_gs_base;                          /* 620h */
     uint64_t sysenter_cs, sysenter_esp, sysenter_eip; /* 628h */
-    uint64_t cr2;                                  /* 640h */
+    uint64_t cr2;                                     /* 640h */
     uint8_t reserved_648[0x668 - 0x648];
     uint64_t g_pat; /* 668h */
     uint8_t reserved_670[0x1000 - 0x670];
@@ -110,8 +110,8 @@ _Static_assert(sizeof(struct vmcb) == 4096, "one page");
 #define VMCB_SEG_L      0x0200u /* CS: 64-bit code */
 #define VMCB_SEG_D      0x0400u /* CS: 32-bit default */
 
-#define SVM_VM_CR_SVMDIS  (1ull << 4) /* MSR C001_0114h, 15.30.1 */
-#define SVM_EXIT_INVALID  (~0ull)     /* VMEXIT_INVALID, appendix C */
+#define SVM_VM_CR_SVMDIS (1ull << 4) /* MSR C001_0114h, 15.30.1 */
+#define SVM_EXIT_INVALID (~0ull)     /* VMEXIT_INVALID, appendix C */
 
 enum svm_exit {
 #define EXIT(code, name, handler, text) SVM_EXIT_##name = code,
