@@ -77,13 +77,17 @@ svm_window:
     vmload %rax
     cli
     stgi /* NMI and SMI are taken here */
+    test %dl, %dl
+    jz 2f
     test %cl, %cl
     jz 1f
-    sti /* takes effect after the next instruction, so none can slip in before HLT */
-1:  test %dl, %dl
-    jz 2f
-    hlt
-2:  nop
+    sti /* takes effect after the next instruction: what wakes this CPU can't come before HLT */
+1:  hlt
+    jmp 3f
+2:  test %cl, %cl
+    jz 3f
+    sti
+3:  nop /* interrupts are taken after it */
     clgi
     mov %rdi, %rax
     vmload %rax
