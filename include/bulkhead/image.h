@@ -187,7 +187,7 @@ struct bh_pci_function {
     uint32_t granted; /* 1: the domain owns it; 0: visible only, nothing reaches it */
     struct {
         uint64_t address; /* where core places it, and the domain's table maps it */
-        uint64_t size;    /* 0: not implemented, or upper half of a 64-bit BAR */
+        uint64_t size;    /* 0: no such BAR, or upper half of a 64-bit one */
         uint32_t flags;   /* BH_BAR_* */
         uint32_t pad;
     } bar[6];
