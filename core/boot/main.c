@@ -132,7 +132,7 @@ noreturn void core_main(uint32_t magic, uint32_t address)
 
     policy = policy_load(&boot_info);
     policy_match(policy, &cpus);
-    dma_apply(policy);
     domains_place(policy, &boot_info, &cpus);
+    dma_apply(policy); /* last: a device must not change a file between its check and its use */
     smp_enter(domains_run);
 }

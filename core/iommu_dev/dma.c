@@ -43,6 +43,13 @@ static const void *rows_of(struct bh_table table)
     return (const uint8_t *)policy + table.offset;
 }
 
+static const char *name_of(uint32_t domain)
+{
+    if (domain == NOBODY) /* as all are before there is a policy */
+        return "no domain";
+    return ((const struct bh_domain *)rows_of(policy->domains))[domain].name;
+}
+
 /* The image's author laid memory out around a device table; it must be the one in use. */
 static void check_place(void)
 {
@@ -71,6 +78,7 @@ void dma_revoke(uint32_t domain)
     spinlock_take(&lock);
     backend->revoke(policy, domain);
     spinlock_release(&lock);
+    print("%s: its devices are closed", name_of(domain));
 }
 
 static uint32_t owner_of(const struct dma_event *event)
@@ -99,16 +107,13 @@ static void report(const struct dma_event *event)
     uint32_t owner = owner_of(event);
     uint64_t count = ++counts[owner];
     char device[sizeof("device 00:00.0, ")] = "";
-    const char *name = "no domain";
 
     if (count > PRINTED && (count & (count - 1)))
         return;
-    if (owner != NOBODY)
-        name = ((const struct bh_domain *)rows_of(policy->domains))[owner].name;
     if (event->has_device)
         format(device, sizeof(device), "device %02x:%02x.%u, ", event->device >> 8,
                event->device >> 3 & 31, event->device & 7);
-    print("%s: %s%s at 0x%lx (%s%s, IOMMU %u), report %lu", name, kinds[event->kind],
+    print("%s: %s%s at 0x%lx (%s%s, IOMMU %u), report %lu", name_of(owner), kinds[event->kind],
           accesses[event->access], event->address, device, event->name, event->unit, count);
 }
 

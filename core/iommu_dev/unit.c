@@ -21,7 +21,8 @@ struct unit unit_make(const struct ivrs_unit *from, uint32_t number, struct amdv
     };
 }
 
-bool unit_wait_for(const struct unit *unit, uint32_t offset, uint64_t mask, uint64_t value)
+/* Waits until the register's bits under mask have this value; false if they never do. */
+static bool wait_for(const struct unit *unit, uint32_t offset, uint64_t mask, uint64_t value)
 {
     for (unsigned i = 0; i < PATIENCE; i++) {
         if ((amdvi_read(unit->base, offset) & mask) == value)
@@ -103,7 +104,7 @@ void unit_start(const struct unit *unit)
             "on in the firmware's set-up",
             unit->number, unit->base);
     amdvi_write(unit->base, AMDVI_CONTROL, was & (AMDVI_CONTROL_ENABLE | AMDVI_CONTROL_HT_TUNNEL));
-    if (!unit_wait_for(unit, AMDVI_STATUS, AMDVI_STATUS_EVENT_RUN | AMDVI_STATUS_COMMAND_RUN, 0))
+    if (!wait_for(unit, AMDVI_STATUS, AMDVI_STATUS_EVENT_RUN | AMDVI_STATUS_COMMAND_RUN, 0))
         fatal("IOMMU %u at %lx: it doesn't stop what the firmware began, status %lx. Switch "
               "pre-boot DMA protection off in the firmware's set-up",
               unit->number, unit->base, amdvi_read(unit->base, AMDVI_STATUS));

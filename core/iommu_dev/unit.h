@@ -52,7 +52,4 @@ bool unit_has_event(const struct unit *unit);
 /* Takes the oldest event out of the log; false if there is none. */
 bool unit_next_event(struct unit *unit, struct dma_event *event);
 
-/* Waits until the register's bits under mask have this value; false if they never do. */
-bool unit_wait_for(const struct unit *unit, uint32_t offset, uint64_t mask, uint64_t value);
-
 #endif

@@ -2,7 +2,6 @@
 #include "core/iommu_dev/amdvi_mmio.h"
 #include "core/iommu_dev/event.h"
 #include "core/iommu_dev/unit.h"
-#include "core/platform/platform.h"
 
 /* A slot is zero until the unit has written an event there: core clears what it has read. */
 static bool slot_is_filled(const struct unit *unit)
@@ -34,15 +33,20 @@ static bool take_event(struct unit *unit, struct dma_event *event)
     return true;
 }
 
-/* A full log stops. Empty again, it can go on (2.5.1); false if it had not stopped. */
-static bool restart_log(const struct unit *unit)
+/*
+ * A full log stops. Empty again, it can go on, once the unit is seen to have stopped (2.5.1): if it
+ * hasn't yet, the next call looks again. False if nothing was lost.
+ */
+static bool restart_log(struct unit *unit)
 {
-    if (!(amdvi_read(unit->base, AMDVI_STATUS) & AMDVI_STATUS_EVENT_OVERFLOW))
+    uint64_t status = amdvi_read(unit->base, AMDVI_STATUS);
+
+    if (!(status & AMDVI_STATUS_EVENT_OVERFLOW))
         return false;
     amdvi_write(unit->base, AMDVI_CONTROL, unit->control & ~AMDVI_CONTROL_EVENT_LOG);
-    if (!unit_wait_for(unit, AMDVI_STATUS, AMDVI_STATUS_EVENT_RUN, 0))
-        fatal("IOMMU %u at %lx: its event log doesn't stop, status %lx. Report this machine",
-              unit->number, unit->base, amdvi_read(unit->base, AMDVI_STATUS));
+    unit->drained = status & AMDVI_STATUS_EVENT_RUN;
+    if (unit->drained)
+        return false;
     amdvi_write(unit->base, AMDVI_STATUS, AMDVI_STATUS_EVENT_OVERFLOW);
     amdvi_write(unit->base, AMDVI_CONTROL, unit->control);
     return true;

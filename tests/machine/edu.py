@@ -156,12 +156,17 @@ class Edu:
         self.write_buffer_to(INTERRUPTS | apic << 12, 4)
 
 
+def debug_stub(directory):
+    """The stub's path in that directory, and the arguments with which QEMU offers it there."""
+    path = pathlib.Path(directory, "gdb")
+    return path, ("-chardev", f"socket,id=gdb,path={path},server=on,wait=off",
+                  "-gdb", "chardev:gdb")
+
+
 @contextlib.contextmanager
 def attacker(boot, **options):
     """A machine with edu that boots that, and the device."""
-    with tempfile.TemporaryDirectory() as name:
-        path = pathlib.Path(name, "gdb")
-        stub = ("-chardev", f"socket,id=gdb,path={path},server=on,wait=off",
-                "-gdb", "chardev:gdb")
+    with tempfile.TemporaryDirectory() as directory:
+        path, stub = debug_stub(directory)
         with Machine(Config(boot=boot, edu=True, extra=stub, **options)) as machine:
             yield machine, Edu(machine, path)

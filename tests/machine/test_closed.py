@@ -143,12 +143,45 @@ STANDIN = {"standin.image": ROOT / "build/domains/standin.bin",
            "vault.image": ROOT / "build/domains/vault.bin"}
 
 
+@contextlib.contextmanager
+def standin():
+    """A machine that runs the stand-in as work, with edu granted to it; and edu."""
+    with tempfile.TemporaryDirectory() as directory:
+        path, stub = edu.debug_stub(directory)
+        with bulkhead(policy=ROOT / "tests/machine/standin.policy", files=STANDIN, edu=True,
+                      extra=stub) as machine:
+            machine.work.expect(r"^standin: ready$", timeout=60)
+            yield machine, edu.Edu(machine, path)
+
+
+def open_entries(machine):
+    return {d: e for d, e in entries(machine).items() if e != DENIED}
+
+
 def test_policy_opens_its_rows_only():
     """With a policy, the entries of its devices are open and all others still deny all."""
-    with bulkhead(policy=ROOT / "tests/machine/standin.policy", files=STANDIN, edu=True) as machine:
-        machine.core.expect(r"^bulkhead: devices: \d+ granted$", timeout=60)
-        found = {d: e for d, e in entries(machine).items() if e != DENIED}
+    with standin() as (machine, _):
+        found = open_entries(machine)
         equal(sorted(found), [0x18, 0x20, edu.UNKNOWN_SOURCE], "open entries")
         for device, (memory, domain, interrupts, last) in found.items():
             equal((memory & 3, domain, interrupts & 1, interrupts >> 60, last), (3, 1, 1, 2, 0),
                   f"entry of {device:#x}: V, TV; DomainID; IV; IntCtl; the rest")
+
+
+def test_stopped_domain_loses_its_devices():
+    """A device reaches its domain's memory, and that no more once the domain has stopped."""
+    place = 0x20000000  # in work's memory, unused by the stand-in
+    with standin() as (machine, device):
+        device.fill_buffer(MARK, scratch=place + 0x1000)
+        device.write_buffer_to(place, len(MARK))
+        equal(machine.read_memory(place, 16), MARK, "work's memory after its device wrote there")
+
+        machine.work.send("attack stop\n")
+        machine.core.expect(r"^bulkhead: work: stopped: ")
+        machine.core.expect(r"^bulkhead: work: its devices are closed$")
+        equal(open_entries(machine), {}, "open entries")
+        equal(device.is_master(), False, "edu may do DMA")
+        device.turn_on()
+        device.fill_buffer(b"again and again!", scratch=place + 0x1000)
+        device.write_buffer_to(place, len(MARK))
+        equal(machine.read_memory(place, 16), MARK, "work's memory after it had stopped")

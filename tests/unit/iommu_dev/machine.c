@@ -18,6 +18,7 @@ struct machine_policy machine_policy;
 static uint8_t ivrs[HEADER + BLOCK * (MODEL_UNITS + 1)];
 static size_t ivrs_size;
 static struct model_unit *models[MODEL_UNITS];
+static unsigned model_count;
 static struct pci_model *running;
 
 static _Alignas(4096) uint64_t tables[4][512];
@@ -38,6 +39,15 @@ struct model_unit *machine_unit(unsigned i)
 struct amdvi_dte *machine_device_table(void)
 {
     return (struct amdvi_dte *)DEVICE_TABLE_BASE;
+}
+
+int machine_check_units(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < model_count; i++)
+        if (models[i]->violation)
+            fail_msg("IOMMU %u: %s", i, models[i]->violation);
+    return 0;
 }
 
 bool machine_device_is_running(void)
@@ -133,6 +143,7 @@ void machine_make(unsigned units)
     running->config[PCI_COMMAND] = PCI_COMMAND_MASTER;
     memset(ivrs, 0, sizeof(ivrs));
     ivrs_size = HEADER;
+    model_count = units < MODEL_UNITS ? units : MODEL_UNITS;
     for (unsigned i = 0; i < units; i++) {
         uint64_t base = UNIT_BASE - (uint64_t)i * UNIT_DISTANCE;
         uint8_t *block = ivrs + ivrs_size;
@@ -141,7 +152,7 @@ void machine_make(unsigned units)
         block[2] = BLOCK;
         memcpy(block + 8, &base, sizeof(base));
         ivrs_size += BLOCK;
-        if (i < MODEL_UNITS)
+        if (i < model_count)
             models[i] = model_add(base, AMDVI_FEATURE_INVALIDATE_ALL);
     }
     make_device_table();

@@ -31,6 +31,9 @@ void machine_make(unsigned units);
 /* The i-th IOMMU. */
 struct model_unit *machine_unit(unsigned i);
 
+/* A test's teardown: fails it if an IOMMU was used against the specification. */
+int machine_check_units(void **state);
+
 /* Whether that device may still do DMA of its own. */
 bool machine_device_is_running(void);
 

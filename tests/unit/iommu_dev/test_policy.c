@@ -14,15 +14,6 @@ static int make_closed(void **state)
     return 0;
 }
 
-static int check_units(void **state)
-{
-    (void)state;
-    for (unsigned i = 0; i < 2; i++)
-        if (machine_unit(i)->violation)
-            fail_msg("IOMMU %u: %s", i, machine_unit(i)->violation);
-    return 0;
-}
-
 static bool reaches(unsigned unit, uint16_t device, uint64_t address, bool is_write)
 {
     uint64_t to;
@@ -96,7 +87,9 @@ static void revoked_devices_reach_nothing_though_it_was_cached(void **state)
     dma_apply(&machine_policy.header);
     use_everything();
     assert_true(reaches(0, NETWORK, READ_WRITE, true));
+    console_clear();
     dma_revoke(WORK);
+    assert_string_equal(console_text, "work: its devices are closed\n");
     for (unsigned unit = 0; unit < 2; unit++) {
         assert_false(model_has_translation(machine_unit(unit), WORK + 1));
         assert_false(reaches(unit, NETWORK, READ_WRITE, true));
@@ -199,7 +192,7 @@ static void a_unit_that_stops_working_stops_the_machine(void **state)
     expect_fatal(revoke, NULL, "IOMMU 1 at fec80000: it doesn't carry out commands");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, make_closed, check_units)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make_closed, machine_check_units)
 
 int main(void)
 {

@@ -27,15 +27,6 @@ static int make_applied(void **state)
     return 0;
 }
 
-static int check_units(void **state)
-{
-    (void)state;
-    for (unsigned i = 0; i < 2; i++)
-        if (machine_unit(i)->violation)
-            fail_msg("IOMMU %u: %s", i, machine_unit(i)->violation);
-    return 0;
-}
-
 static void attack(unsigned unit, uint16_t device, uint64_t address, bool is_write)
 {
     uint64_t to;
@@ -169,6 +160,24 @@ static void a_full_log_is_told_and_goes_on(void **state)
     assert_non_null(strstr(console_text, "work: denied DMA"));
 }
 
+static void a_log_that_stops_slowly_is_waited_for(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < AMDVI_RING_ENTRIES; i++)
+        attack(0, DISK, 0x1000, false);
+    machine_unit(0)->reg[AMDVI_STATUS / 8] |= AMDVI_STATUS_EVENT_RUN;
+    machine_unit(0)->never_stops = true;
+    for (unsigned i = 0; i < 10; i++)
+        dma_poll_events();
+    assert_true(machine_unit(0)->reg[AMDVI_STATUS / 8] & AMDVI_STATUS_EVENT_OVERFLOW);
+    assert_null(strstr(console_text, "lost"));
+    machine_unit(0)->never_stops = false;
+    dma_poll_events(); /* turns it off once more, and it stops */
+    dma_poll_events();
+    assert_non_null(strstr(console_text, "IOMMU reports lost"));
+    assert_true(machine_unit(0)->reg[AMDVI_STATUS / 8] & AMDVI_STATUS_EVENT_RUN);
+}
+
 /* One call is bounded even if the device reports as fast as core reads. */
 static void one_call_does_not_empty_a_full_log(void **state)
 {
@@ -197,13 +206,13 @@ static void garbage_in_the_log_is_survived(void **state)
     assert_true(lines() < 100);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, make_applied, check_units)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make_applied, machine_check_units)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(before_a_policy_devices_are_nobodys, make_closed,
-                                        check_units),
+                                        machine_check_units),
         TEST(a_denied_access_is_attributed_to_the_devices_domain),
         TEST(a_denied_interrupt_is_told_as_such),
         TEST(a_fault_of_the_iommu_names_no_device),
@@ -213,6 +222,7 @@ int main(void)
         TEST(the_log_wraps),
         TEST(a_flood_does_not_fill_the_console),
         TEST(a_full_log_is_told_and_goes_on),
+        TEST(a_log_that_stops_slowly_is_waited_for),
         TEST(one_call_does_not_empty_a_full_log),
         TEST(garbage_in_the_log_is_survived),
     };
