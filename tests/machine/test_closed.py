@@ -8,7 +8,6 @@ import core_alone
 import edu
 from machine import bulkhead
 from package import ROOT
-from qemu import Config, Kernel, Machine
 from testing import Failure, cases, equal
 
 DENIED = (3, 0, 1, 0)
@@ -130,13 +129,6 @@ def test_interrupts_are_denied():
                 if time.monotonic() > deadline:
                     raise Failure(f"counter-check: {name} did nothing")
             state = cpu_state(machine)
-
-
-def test_no_iommu():
-    """On a machine without IOMMU core says so and stops."""
-    with Machine(Config(boot=Kernel(core_alone.package.CORE), iommu=False)) as machine:
-        machine.core.expect(r"^bulkhead: FATAL: no IOMMU: .*$")
-        machine.wait_until_halted()
 
 
 STANDIN = {"standin.image": ROOT / "build/domains/standin.bin",
