@@ -145,6 +145,41 @@ static bool check_region(const struct bh_header *h, uint32_t domain, const struc
     }
 }
 
+/* If `address` is the domain's: the end of the piece that it lies in; else `address`. */
+static uint64_t own_until(const struct bh_header *h, uint32_t domain, uint64_t address)
+{
+    const struct bh_domain *d = &POLICY_ROWS(h, domains, struct bh_domain)[domain];
+    const struct bh_region *region = POLICY_ROWS(h, regions, struct bh_region);
+    const struct bh_pci_function *f = POLICY_ROWS(h, functions, struct bh_pci_function);
+
+    if (d->kind == BH_PRIMARY && address < d->memory_size)
+        return d->memory_size;
+    for (uint32_t i = 0; i < h->regions.count; i++)
+        if (image_within(address, 1, region[i].base, region[i].size) &&
+            (region[i].use == BH_REGION_DOMAIN || region[i].use == BH_REGION_CHANNEL))
+            return region[i].base + region[i].size; /* whose it is, check_region has seen */
+    for (uint32_t i = d->functions.offset; i < d->functions.offset + d->functions.count; i++)
+        for (uint32_t n = 0; n < 6 && f[i].granted != 0; n++)
+            if ((f[i].bar[n].flags & BH_BAR_IO) == 0 &&
+                image_within(address, 1, f[i].bar[n].address, f[i].bar[n].size))
+                return f[i].bar[n].address + f[i].bar[n].size;
+    return image_within(address, 1, LOCAL_APIC, BH_PAGE) ? LOCAL_APIC + BH_PAGE : address;
+}
+
+/* All of a run is the domain's memory, a channel, a granted BAR, or the local APIC. */
+static bool check_own(const struct bh_header *h, uint32_t domain, const struct run *run,
+                      struct policy_fault *fault)
+{
+    for (uint64_t at = run->base; at < run->end;) {
+        uint64_t next = own_until(h, domain, at);
+
+        if (next == at)
+            return policy_fail(fault, POLICY_MAPS_STRAY, domain, at);
+        at = (next + BH_PAGE - 1) & ~(uint64_t)(BH_PAGE - 1); /* BARs may be smaller than pages */
+    }
+    return true;
+}
+
 /* The ranges in which an access is an interrupt. */
 static bool check_interrupt_ranges(uint32_t domain, const struct run *run,
                                    struct policy_fault *fault)
@@ -213,6 +248,9 @@ bool image_check_rights(const struct bh_header *h, struct policy_fault *fault)
         }
         for (uint32_t other = 0; other < n; other++)
             if (!check_pair(h, other, n, fault))
+                return false;
+        for (uint32_t i = 0; i < reach[n].count; i++)
+            if (!check_own(h, n, &reach[n].run[i], fault))
                 return false;
     }
     return true;

@@ -86,7 +86,7 @@ static struct sample sample;
     D(DOMAIN_CORES, 0, s->domain[0].core[0] = BH_MAX_CORES)                                   \
     D(DOMAIN_CORES, 0, s->domain[0].core[1] = 3)                                              \
     D(DOMAIN_CORES, 1, s->domain[1].core[0] = 0)                                              \
-    D(DOMAIN_CORES, 1, s->domain[1].ncores = 2)                                               \
+    D(DOMAIN_MANY_CORES, 1, s->domain[1].ncores = 2)                                          \
     D(DOMAIN_ASID, 0, s->domain[0].asid = 0)                                                  \
     D(DOMAIN_ASID, 1, s->domain[1].asid = 1)                                                  \
     D(DOMAIN_MEMORY, 1, s->domain[1].memory_base = 0)                                         \
@@ -219,6 +219,13 @@ static struct sample sample;
     D(MAPS_SHARED, 1, sample_map(s, 1, 0x90000000, 0x8000, BH_PAGE, 0))                       \
     D(MAPS_SHARED, 1, sample_map(s, 1, 0x90000000, SAMPLE_BAR, BH_PAGE, NPT_W))               \
     D(MAPS_SHARED, 1, sample_map(s, 1, 0x90000000, SAMPLE_RAM - 0x200000, 0x200000, 0))       \
+    D(MAPS_STRAY, 0, sample_map(s, 0, 0xfec00000, 0xfec00000, BH_PAGE, NPT_UC))               \
+    D(MAPS_STRAY, 0,                                                                          \
+      sample_map(s, 0, SAMPLE_BAR + 4 * BH_PAGE, SAMPLE_BAR + 4 * BH_PAGE, BH_PAGE,           \
+                 NPT_W | NPT_UC | NPT_NX))                                                    \
+    D(MAPS_STRAY, 0, sample_map(s, 0, SAMPLE_RAM, SAMPLE_RAM, 0x200000, NPT_W))               \
+    D(MAPS_STRAY, 0, s->domain[0].memory_size -= BH_PAGE)                                     \
+    D(MAPS_STRAY, 1, sample_map(s, 1, 0x90000000, 0xfed80000, BH_PAGE, 0))                    \
     D(MAPS_INTERRUPTS, 0, *sample_leaf(s, 0, 0xfee00000) |= NPT_W)                            \
     D(MAPS_INTERRUPTS, 0, sample_map(s, 0, 0xfee01000, 0xfee01000, BH_PAGE, NPT_IR))          \
     D(MAPS_INTERRUPTS, 0, sample_map(s, 0, 0xffffe00000, 0xffffe00000, 0x200000, 0))
