@@ -11,7 +11,7 @@ from nonce_server import NonceServer
 from testing import Failure, cases, contains, equal, limit
 
 # Core, the device table and the policy's pool lie there (policy/machines/qemu-q35.machine).
-HOLE = (0x10000000, 0x11400000)
+HOLE = (0x10000000, 0x11200000)
 LOADERS_MEMORY_CPUS = [  # all pairs of loader, memory and CPUs
     ("kernel", 1024, 2), ("kernel", 2048, 4), ("bios", 1024, 4), ("bios", 2048, 2),
     ("uefi", 1024, 2), ("uefi", 2048, 4)]
