@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import termios
+import types
 
 import demo
 import terminal
@@ -75,7 +76,6 @@ def demonstration(core_lines="bulkhead: core 1\n[vault] public key {public}\n[va
         other_key, other_public = make_key(directory, "other")
         words = {"key": key, "other_key": other_key, "public": public,
                  "other_public": other_public, "nonce": "5" * 32}
-        demo.RUN = directory
         demo.COMMAND_TIMEOUT = demo.BOOT_TIMEOUT = demo.FIRMWARE_TIMEOUT = 3
         demo.NonceServer.__enter__ = with_nonce(words["nonce"])
         steps = Steps(list(CHECKED), directory / "summary.json")
@@ -83,7 +83,7 @@ def demonstration(core_lines="bulkhead: core 1\n[vault] public key {public}\n[va
         with stand_in(directory, core_lines.format(**words), vault.format(**words),
                       wget.format(**words)) as machine, contextlib.redirect_stdout(shown):
             try:
-                demo.Demo(None, steps).check(machine)
+                demo.Demo(types.SimpleNamespace(directory=directory), steps).check(machine)
             except StepFailed:
                 pass
         steps.write_summary()

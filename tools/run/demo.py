@@ -15,7 +15,8 @@ from steps import StepFailed
 RUN = BUILD / "run"
 STEPS = ["keys", "policy", "policy-signature", "disk", "machine", "core", "vault", "work",
          "network", "vault-sign", "altered-file"]
-TROUBLE = r"^bulkhead: FATAL: .*$|^bulkhead: \w+: stopped: .*$|Kernel panic.*$"
+# The last is GRUB's.
+TROUBLE = r"^bulkhead: FATAL: .*$|^bulkhead: \w+: stopped: .*$|Kernel panic.*$|^error: .*$"
 # Seconds; emulated machines on a busy host are slow.
 FIRMWARE_TIMEOUT = 180
 BOOT_TIMEOUT = 180
@@ -36,7 +37,8 @@ class Demo:
     def __init__(self, options, steps):
         self.options = options
         self.steps = steps
-        self.disk_image = RUN / "disk.img"
+        self.directory = options.directory
+        self.disk_image = self.directory / "disk.img"
 
     def run(self):
         self.make_policy()
@@ -44,7 +46,8 @@ class Demo:
         machine = self.start()
         try:
             # Written as it comes: what the consoles said must outlive the machine.
-            with open(RUN / "core.log", "w") as core_log, open(RUN / "work.log", "w") as work_log:
+            with open(self.directory / "core.log", "w") as core_log, \
+                    open(self.directory / "work.log", "w") as work_log:
                 machine.core.on_text.append(write_through(core_log))
                 machine.work.on_text.append(write_through(work_log))
                 self.check(machine)
@@ -55,10 +58,10 @@ class Demo:
 
     def make_policy(self):
         with self.steps.step("keys", "Making a throw-away author key", PackageError):
-            secret, public = make_keys(RUN)
+            secret, public = make_keys(self.directory)
         with self.steps.step("policy", f"Compiling and signing {relative(LAPTOP_POLICY)}",
                              PackageError) as step:
-            image = RUN / "policy.img"
+            image = self.directory / "policy.img"
             signature = compile_policy(LAPTOP_POLICY, LAPTOP_FILES, secret, image)
             step.detail = f"{image.stat().st_size} bytes, {relative(image)}"
         with self.steps.step("policy-signature", "Checking the policy's signature by minisign",
@@ -78,7 +81,7 @@ class Demo:
     def start(self):
         options = self.options
         config = Config(boot=Disk(self.disk_image), memory_mib=options.memory, cpus=options.cpus,
-                        tpm=True, screen=True, time_limit=None, directory=RUN)
+                        tpm=True, screen=True, time_limit=None, directory=self.directory)
         what = (f"Starting a PC: {options.cpus} CPUs, {options.memory} MiB, "
                 "AMD IOMMU, TPM, UEFI firmware")
         with self.steps.step("machine", what, MachineError, OSError) as step:
@@ -122,7 +125,7 @@ class Demo:
             step.detail = f"work fetched {got}"
 
     def check_signature(self, work, vault_key):
-        message, signature = RUN / "message", RUN / "message.minisig"
+        message, signature = self.directory / "message", self.directory / "message.minisig"
         text = f"Signed by vault for work, {secrets.token_hex(16)}\n"
         message.write_text(text)
         with self.steps.step("vault-sign", "Having vault sign a file of work's; minisign checks "
@@ -135,7 +138,7 @@ class Demo:
         with self.steps.step("altered-file", "Flipping one bit of the file", PackageError) as step:
             altered = bytearray(message.read_bytes())
             altered[secrets.randbelow(len(altered))] ^= 1 << secrets.randbelow(8)
-            altered_file = RUN / "message.altered"
+            altered_file = self.directory / "message.altered"
             altered_file.write_bytes(altered)
             if minisign_accepts(altered_file, signature, "-P", vault_key):
                 raise StepFailed("minisign accepts vault's signature for an altered file")
@@ -145,8 +148,9 @@ class Demo:
         size = shutil.get_terminal_size()
         shell.Shell(machine.work).run(f"stty rows {size.lines} columns {size.columns}")
         machine.work.send("\n")
+        log = relative(self.directory / "core.log")
         print(f"\nThis is work's shell. {terminal.LEAVE_NAME} leaves it and ends the machine. "
-              f"Core's console appears\nbetween its lines and in {relative(RUN / 'core.log')}. "
+              f"Core's console appears\nbetween its lines and in {log}. "
               "Try: vault sign /etc/passwd\n")
         terminal.use(machine)
 

@@ -4,9 +4,11 @@
 Compiles and signs policy/laptop.policy, boots it by UEFI and GRUB under QEMU, and
 has vault sign a file for work with a key that work never sees. On a terminal it
 ends in work's shell; elsewhere it ends with exit status 0 only if each step's
-result was as expected. build/run/summary.json tells the steps' results.
+result was as expected. summary.json in the run's directory tells the steps' results.
 """
 import argparse
+import fcntl
+import os
 import pathlib
 import re
 import shutil
@@ -15,8 +17,12 @@ import sys
 
 from console import MachineError
 from demo import RUN, STEPS, Demo
-from package import GRUB_CACHE
+from package import GRUB_CACHE, relative
 from steps import StepFailed, Steps
+
+
+def absolute_path(name):
+    return pathlib.Path(name).resolve()
 
 
 def parse_options():
@@ -27,26 +33,36 @@ def parse_options():
                         help="the machine's memory (default: %(default)s)")
     parser.add_argument("--cpus", type=int, default=2, metavar="N",
                         help="the machine's CPUs (default: %(default)s)")
-    parser.add_argument("--json", type=pathlib.Path, default=RUN / "summary.json", metavar="FILE",
-                        help="write the summary here (default: build/run/summary.json)")
+    parser.add_argument("--directory", type=absolute_path, default=RUN, metavar="DIR",
+                        help="an empty directory for the run's files (default: build/run, "
+                        "which is emptied first)")
     return parser.parse_args()
 
 
-def clean():
-    """Nothing of an earlier run may pass for this one's."""
-    RUN.mkdir(parents=True, exist_ok=True)
-    for path in RUN.iterdir():
-        if path.is_dir() and path != GRUB_CACHE:
+def take(directory):
+    """Have the directory for this run alone until this process ends. Nothing of an earlier run
+    may pass for this one's."""
+    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        fcntl.flock(os.open(directory, os.O_RDONLY), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        sys.exit(f"error: another run uses {relative(directory)}. Wait until it has ended, or give "
+                 "this one a directory of its own by --directory.")
+    found = [path for path in directory.iterdir() if path != GRUB_CACHE]
+    if directory != RUN and found:
+        sys.exit(f"error: {relative(directory)} is not empty. Give a new directory by --directory.")
+    for path in found:
+        if path.is_dir():
             shutil.rmtree(path)
-        elif not path.is_dir():
+        else:
             path.unlink()
 
 
 def main():
     options = parse_options()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    clean()
-    steps = Steps(STEPS, options.json)
+    take(options.directory)
+    steps = Steps(STEPS, options.directory / "summary.json")
     try:
         Demo(options, steps).run()
     except StepFailed as failure:
