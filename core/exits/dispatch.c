@@ -1,15 +1,11 @@
 #include "core/audit/audit.h"
 #include "core/exits/handlers.h"
-#include "core/iommu_dev/dma.h"
 #include "core/platform/platform.h"
 #include "core/vdev/vdev.h"
 
 /* Codes are looked up directly; the one large code, 400h, has the slot behind them. */
 #define SLOT_NPF      0xafu
 #define SLOT_OF(code) ((code) == 0x400 ? SLOT_NPF : (code))
-
-/* What devices tried in vain is looked for once in so many exits, to keep the others short. */
-#define EXITS_A_POLL 64u
 
 static svm_exit_handler *const handlers[SLOT_NPF + 1] = {
 #define EXIT(code, name, handler, text) [SLOT_OF(code)] = exit_##handler,
@@ -54,9 +50,6 @@ void exits_handle(struct vcpu *vcpu)
     /* An event that was being delivered is delivered again, unless a fault takes its place. */
     if ((vmcb->exitintinfo & VMCB_EVENT_VALID) && !(vmcb->eventinj & VMCB_EVENT_VALID))
         vmcb->eventinj = vmcb->exitintinfo;
-
-    if (!(++vcpu->exits % EXITS_A_POLL))
-        dma_poll_events();
 }
 
 void exit_unexpected(struct vcpu *vcpu)

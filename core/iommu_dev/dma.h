@@ -28,7 +28,7 @@ void dma_revoke(uint32_t domain);
 
 /*
  * Prints what the hardware has reported about denied accesses since the last call. Costs one read
- * of memory an IOMMU if that is nothing, so a run loop may call it at every exit. Any CPU may.
+ * of memory an IOMMU if that is nothing, so it may be called often. Any CPU may.
  */
 void dma_poll_events(void);
 

@@ -41,7 +41,6 @@ struct vcpu {
     const volatile uint16_t *code; /* and its bytes in the domain's RAM; see exits/fetch.c */
     const struct cpuid_answer *const *cpuid; /* exits/cpuid.c */
     uint64_t doorbells;                      /* channels that have rung, one bit each; atomic */
-    uint32_t exits;                          /* handled so far; wraps */
 };
 
 /* What `code` points at while no code is remembered: it equals no opcode that is looked for. */
