@@ -18,7 +18,8 @@ static bool check_channel(const struct bh_header *h, uint32_t n, struct policy_f
         return policy_fail(fault, POLICY_CHANNEL_FORM, n, 0);
     for (uint32_t i = 0; i < 2; i++)
         if (c->end[i].domain >= h->domains.count || c->end[i].gpa % BH_PAGE != 0 ||
-            (c->end[i].rights & ~(BH_CHANNEL_READ | BH_CHANNEL_WRITE | BH_CHANNEL_RING)) != 0)
+            (c->end[i].rights &
+             ~(BH_CHANNEL_READ | BH_CHANNEL_WRITE | BH_CHANNEL_RING | BH_CHANNEL_DMA)) != 0)
             return policy_fail(fault, POLICY_CHANNEL_FORM, n, 0);
     for (uint32_t i = 0; i < h->regions.count; i++)
         if (region[i].use == BH_REGION_CHANNEL && region[i].owner == n)

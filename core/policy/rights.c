@@ -116,10 +116,14 @@ static uint32_t channel_rights(const struct bh_header *h, uint32_t channel, uint
 {
     const struct bh_channel *c = &POLICY_ROWS(h, channels, struct bh_channel)[channel];
 
-    for (uint32_t i = 0; i < 2; i++)
+    for (uint32_t i = 0; i < 2; i++) {
+        uint32_t rights = c->end[i].rights;
+        uint32_t dma = (rights & BH_CHANNEL_DMA) != 0 ? DREAD | DWRITE : 0;
+
         if (c->end[i].domain == domain)
-            return ((c->end[i].rights & BH_CHANNEL_READ) != 0 ? READ : 0) |
-                   ((c->end[i].rights & BH_CHANNEL_WRITE) != 0 ? WRITE : 0);
+            return ((rights & BH_CHANNEL_READ) != 0 ? READ | (dma & DREAD) : 0) |
+                   ((rights & BH_CHANNEL_WRITE) != 0 ? WRITE | (dma & DWRITE) : 0);
+    }
     return 0;
 }
 
@@ -194,16 +198,16 @@ static bool check_interrupt_ranges(uint32_t domain, const struct run *run,
     return true;
 }
 
-/* True if [base, base + size) lies in the region of one channel. */
-static bool in_channel(const struct bh_header *h, uint64_t base, uint64_t end)
+/* True if [base, end) lies in channels' regions, one behind the other. */
+static bool in_channels(const struct bh_header *h, uint64_t base, uint64_t end)
 {
     const struct bh_region *region = POLICY_ROWS(h, regions, struct bh_region);
 
-    for (uint32_t i = 0; i < h->regions.count; i++)
+    for (uint32_t i = 0; i < h->regions.count && base < end; i++) /* they ascend */
         if (region[i].use == BH_REGION_CHANNEL &&
-            image_within(base, end - base, region[i].base, region[i].size))
-            return true;
-    return false;
+            image_within(base, 1, region[i].base, region[i].size))
+            base = region[i].base + region[i].size;
+    return base >= end;
 }
 
 /* What one of two domains can write, the other doesn't reach, but by a channel. */
@@ -219,7 +223,7 @@ static bool check_pair(const struct bh_header *h, uint32_t a, uint32_t b,
             uint64_t end = x->end < y->end ? x->end : y->end;
 
             if (base < end && ((x->rights | y->rights) & (WRITE | DWRITE)) != 0 &&
-                !in_channel(h, base, end))
+                !in_channels(h, base, end))
                 return policy_fail(fault, POLICY_MAPS_SHARED, b, base);
         }
     }

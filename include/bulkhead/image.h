@@ -159,6 +159,7 @@ struct bh_file {
 #define BH_CHANNEL_READ  (1u << 0)
 #define BH_CHANNEL_WRITE (1u << 1)
 #define BH_CHANNEL_RING  (1u << 2) /* may ring the other end's doorbell */
+#define BH_CHANNEL_DMA   (1u << 3) /* its devices may do in it what its CPU may */
 
 /* Memory shared by two domains. */
 struct bh_channel {

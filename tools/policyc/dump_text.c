@@ -192,14 +192,15 @@ static void show_channels(const struct reader *r, FILE *out)
         fprintf(out, "\nchannel %s: %llu KiB at 0x%llx\n", dump_name(c->name, name),
                 (unsigned long long)c->size / 1024, (unsigned long long)c->base);
         for (unsigned j = 0; j < 2; j++)
-            fprintf(out, "  %-10s at 0x%llx%s%s%s\n",
+            fprintf(out, "  %-10s at 0x%llx%s%s%s%s\n",
                     c->end[j].domain < r->header->domains.count
                         ? dump_name(r->domain[c->end[j].domain].name, name)
                         : "?",
                     (unsigned long long)c->end[j].gpa,
                     (c->end[j].rights & BH_CHANNEL_READ) != 0 ? " read" : "",
                     (c->end[j].rights & BH_CHANNEL_WRITE) != 0 ? " write" : "",
-                    (c->end[j].rights & BH_CHANNEL_RING) != 0 ? " ring" : "");
+                    (c->end[j].rights & BH_CHANNEL_RING) != 0 ? " ring" : "",
+                    (c->end[j].rights & BH_CHANNEL_DMA) != 0 ? " dma" : "");
     }
 }
 

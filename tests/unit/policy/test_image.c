@@ -137,7 +137,7 @@ static struct sample sample;
     D(CHANNEL_FORM, 0, s->channel[0].size = 1)                                                \
     D(CHANNEL_FORM, 0, s->channel[0].end[1].domain = 0)                                       \
     D(CHANNEL_FORM, 0, s->channel[0].end[1].domain = 2)                                       \
-    D(CHANNEL_FORM, 0, s->channel[0].end[0].rights |= 8)                                      \
+    D(CHANNEL_FORM, 0, s->channel[0].end[0].rights |= 16)                                     \
     D(CHANNEL_PLACE, 0, s->channel[0].size = 2 * BH_PAGE)                                     \
     D(FUNCTION_FORM, 1, s->function[1].bdf = 0)                                               \
     D(FUNCTION_FORM, 0, s->function[0].granted = 2)                                           \

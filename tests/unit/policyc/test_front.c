@@ -255,7 +255,7 @@ static void prefixes_are_refused(void **state)
     }
 }
 
-#define MUTATIONS 3000
+#define MUTATIONS 1000
 
 /* Texts with pieces moved about: errors or not, but always an end, and no crash. */
 static void garbled_texts_are_survived(void **state)

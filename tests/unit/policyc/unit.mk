@@ -4,7 +4,8 @@ policyc_tested := $(POLICYC_FRONT) $(POLICYC_FRONT_GENERATED) $(POLICYC_PARTS) \
 policyc_objects := $(patsubst %.c,$(BUILD)/tests/unit/policyc/objects/%.o,$(policyc_tested))
 policyc_archive := $(BUILD)/tests/unit/policyc/policyc.a
 policyc_flags := -I. -Itools/policyc -Itools/policyc/front -I$(POLICYC_BUILD)
-policyc_core := $(addprefix core/policy/,image.c domains.c devices.c rights.c)
+policyc_core := $(addprefix core/policy/,check.c image.c domains.c devices.c rights.c) \
+	lib/format.c
 
 $(policyc_archive): $(policyc_objects)
 	@ar rcsD $@ $^
@@ -15,9 +16,14 @@ $(BUILD)/tests/unit/policyc/objects/%.o: %.c $(POLICYC_BUILD)/parser.h
 
 -include $(policyc_objects:.o=.d)
 
-policyc_tests := test_front
+policyc_tests := test_front test_tables test_rows test_property test_hostile test_sign
 $(foreach test,$(policyc_tests),$(eval unit-flags/policyc/$(test) := $(policyc_flags)))
 $(foreach test,$(policyc_tests),$(eval unit-libs/policyc/$(test) := $(policyc_archive) -lsodium))
 $(addprefix $(BUILD)/tests/unit/policyc/,$(policyc_tests)): $(policyc_archive)
 
 unit/policyc/test_front :=
+unit/policyc/test_tables := $(addprefix tests/unit/policyc/,bits.c sample.c)
+unit/policyc/test_rows := $(unit/policyc/test_tables) $(policyc_core)
+unit/policyc/test_property := tests/unit/policyc/bits.c $(policyc_core)
+unit/policyc/test_hostile := tests/unit/policyc/bits.c
+unit/policyc/test_sign := core/policy/minisig.c

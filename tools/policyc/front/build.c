@@ -144,7 +144,7 @@ void build_end(struct build *build, struct text name, struct number at, struct n
     end = &channel->end[channel->end_count++];
     end->name = name;
     end->at = at;
-    end->rights = (uint32_t)rights.value;
+    end->rights = (uint32_t)rights.value | (dma.line != 0 ? BH_CHANNEL_DMA : 0);
     end->rights_at = rights.at;
     end->dma = dma;
 }

@@ -55,26 +55,34 @@ bool port_is_open(const struct verification *v, unsigned domain, uint32_t port)
     return iopm != NULL && (iopm[port / 8] >> port % 8 & 1) == 0;
 }
 
-static bool port_is_granted(const struct verification *v, const struct domain *domain,
-                            uint32_t port)
+/* The IOPM asks about ports up to 65,535, and about bits behind them, which no port has. */
+#define IOPM_BITS (BH_IOPM_SIZE * 8)
+
+static void list_ports(const struct verification *v, const struct domain *domain,
+                       bool granted[IOPM_BITS])
 {
-    for (unsigned i = 0; i < v->machine->resource_count; i++)
-        for (unsigned j = 0; j < v->machine->resource[i].ports_count; j++)
-            if (v->machine->resource[i].class != CLASS_PLATFORM && owns(domain, i) &&
-                port >= v->machine->resource[i].ports[j].first &&
-                port <= v->machine->resource[i].ports[j].last)
-                return true;
-    return false;
+    memset(granted, 0, IOPM_BITS * sizeof(granted[0]));
+    for (unsigned i = 0; i < v->machine->resource_count; i++) {
+        const struct resource *resource = &v->machine->resource[i];
+
+        if (resource->class == CLASS_PLATFORM || !owns(domain, i))
+            continue;
+        for (unsigned j = 0; j < resource->ports_count; j++)
+            for (uint32_t n = resource->ports[j].first; n <= resource->ports[j].last; n++)
+                granted[n] = true;
+    }
 }
 
 static void verify_ports(struct verification *v, unsigned index)
 {
     const struct domain *domain = &v->policy->domain[index];
+    bool granted[IOPM_BITS];
 
-    for (uint32_t port = 0; port < BH_IOPM_SIZE * 8; port++)
-        if (port_is_open(v, index, port) != (port <= 0xffff && port_is_granted(v, domain, port)))
+    list_ports(v, domain, granted);
+    for (uint32_t port = 0; port < IOPM_BITS; port++)
+        if (port_is_open(v, index, port) != granted[port])
             differ(v, domain->name.at, "%s: port 0x%x is %s", domain->name.value, port,
-                   port_is_open(v, index, port) ? "open" : "closed");
+                   granted[port] ? "closed" : "open");
 }
 
 static const struct msr_fact {
@@ -102,29 +110,42 @@ static const struct msr_fact *msr_fact(uint32_t number)
 /* What may be open of an MSR: bit 0 reads, bit 1 writes. */
 static uint32_t msr_may(const struct domain *domain, const struct msr_fact *fact)
 {
-    if (fact == NULL || fact->grant == SHUT)
+    if (fact->grant == SHUT)
         return 0;
     if (fact->grant == ALLOW_READ)
         return lists(&domain->msrs, fact->name) ? 1 : 0;
     return fact->grant == OPEN ? 3 : 2;
 }
 
+/* The MSRPM has three ranges of 2000h MSRs, and room behind them. */
+#define MSRPM_MSRS (BH_MSRPM_SIZE * 4)
+#define MSR_RANGE  0x2000u
+
+static void list_msrs(const struct domain *domain, uint32_t may[MSRPM_MSRS])
+{
+    memset(may, 0, MSRPM_MSRS * sizeof(may[0]));
+    for (size_t i = 0; i < sizeof(msr_facts) / sizeof(msr_facts[0]); i++)
+        for (uint32_t n = msr_facts[i].first; n <= msr_facts[i].last; n++) {
+            uint32_t range = n >> 16 == 0 ? 0 : n >> 16 == 0xc000 ? 1 : 2;
+
+            if (n % 0x10000 < MSR_RANGE)
+                may[range * MSR_RANGE + n % 0x10000] = msr_may(domain, &msr_facts[i]);
+        }
+}
+
 static void verify_msrpm(struct verification *v, unsigned index)
 {
-    static const uint32_t ranges[] = {0x00000000, 0xc0000000, 0xc0010000};
     const struct domain *domain = &v->policy->domain[index];
     const uint8_t *msrpm = reader_at(v->image, v->image->domain[index].msrpm, BH_MSRPM_SIZE);
+    uint32_t may[MSRPM_MSRS];
 
-    for (uint32_t i = 0; i < BH_MSRPM_SIZE * 4; i++) {
-        uint32_t open = ~((uint32_t)msrpm[i / 4] >> i % 4 * 2) & 3, may = 0, number = 0;
+    list_msrs(domain, may);
+    for (uint32_t i = 0; i < MSRPM_MSRS; i++) {
+        uint32_t open = ~((uint32_t)msrpm[i / 4] >> i % 4 * 2) & 3;
 
-        if (i / 0x2000 < 3) {
-            number = ranges[i / 0x2000] + i % 0x2000;
-            may = msr_may(domain, msr_fact(number));
-        }
-        if (open != may)
-            differ(v, domain->name.at, "%s: of MSR 0x%x are open: reads %u, writes %u",
-                   domain->name.value, number, open & 1, open >> 1);
+        if (open != may[i])
+            differ(v, domain->name.at, "%s: of the MSRPM's MSR %u are open: reads %u, writes %u",
+                   domain->name.value, i, open & 1, open >> 1);
     }
 }
 
