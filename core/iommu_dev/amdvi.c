@@ -77,7 +77,7 @@ static void amdvi_close(void)
     for (uint32_t i = 0; i < unit_count; i++) {
         unit_forget_all(&units[i]);
         unit_verify(&units[i]);
-        print("IOMMU %u at %lx: all devices closed, interrupts remapped", i, units[i].base);
+        print("IOMMU %u at %lx: memory and interrupts closed to all devices", i, units[i].base);
     }
 }
 
