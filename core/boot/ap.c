@@ -7,7 +7,7 @@
  * 1.4, B.4), and the time that a CPU has to get through its set-up. */
 #define AFTER_INIT_US    10000
 #define AFTER_STARTUP_US 1000
-#define ARRIVAL_LIMIT_US 1000000
+#define ARRIVAL_LIMIT_US 10000000
 
 extern const uint8_t ap_trampoline[], ap_trampoline_end[];
 

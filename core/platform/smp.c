@@ -5,7 +5,8 @@
 #include "core/platform/panic.h"
 #include "core/platform/time.h"
 
-#define CALL_LIMIT_US 1000000
+/* Far more than any of it takes: emulated CPUs can stand still while their host is busy. */
+#define CALL_LIMIT_US 10000000
 
 /* Written by the boot CPU: function first, then number, which tells the others to go. */
 static void (*work)(struct cpu *cpu);
@@ -60,8 +61,9 @@ void smp_call(void (*function)(struct cpu *cpu))
 
     while (__atomic_load_n(&finished, __ATOMIC_ACQUIRE) != others) {
         if (time_is_over(deadline))
-            fatal("CPUs don't answer: %u of %u after a second. Switch the machine off and on again",
-                  others - finished, others);
+            fatal(
+                "CPUs don't answer: %u of %u after 10 seconds. Switch the machine off and on again",
+                others - finished, others);
         pause();
     }
 }

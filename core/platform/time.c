@@ -27,8 +27,10 @@ static uint16_t timer_port(void)
 void time_init(void)
 {
     uint16_t port = timer_port();
-    uint32_t start = in32(port), ticks = 0;
+    /* The TSC is read first and last: what interrupts this, an SMI or a host that runs
+     * something else, can only make the TSC seem faster, and waits longer. */
     uint64_t tsc = read_tsc();
+    uint32_t start = in32(port), ticks = 0;
 
     for (int i = 0; i < READS_LIMIT && ticks < MEASURE_TICKS; i++)
         ticks = (in32(port) - start) & TIMER_MASK;

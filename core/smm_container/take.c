@@ -10,8 +10,9 @@
 #include "core/smm_container/smram.h"
 #include "lib/memory.h"
 
-/* An SMI that a CPU sends to itself is taken after some instructions; ten milliseconds are ages. */
-#define TAKEN_WITHIN_US 10000
+/* An SMI that a CPU sends to itself is taken after some instructions: this is ages, even for an
+ * emulated CPU whose host is busy. */
+#define TAKEN_WITHIN_US 100000
 
 /* Written by CPUs in SMM, which don't know of core's page tables: data, never executable there. */
 static _Alignas(4096) uint8_t smm_stubs[STUBS_SIZE(CPU_MAX)];
