@@ -254,7 +254,7 @@ OTHER_DEVICE = ("-device", "e1000,addr=03.0,romfile=")
                                       r"row \d+, ffffffff"),
     "other-device": ({"network": False, "extra": OTHER_DEVICE},
                      r"a PCI function isn't that device on this machine: row \d+, 100e8086"),
-    "no-memory-for-core": ({"memory_mib": 275}, r"core's place is not usable memory"),
+    "no-memory-for-core": ({"memory_mib": 274}, r"core's place is not usable memory"),
     "no-memory-for-modules": ({"memory_mib": 280}, r"a module lies outside usable memory"),
 })
 def test_other_machine(options, reason):
