@@ -1,0 +1,168 @@
+"""A machine on which the stand-in attacks, and what can be seen of its attacks from outside.
+
+    with standin.machine() as machine:
+        machine.attack("icr")
+        machine.expect_denied("ipi", 0x1000000000040fe)
+        machine.expect_intact()
+"""
+import contextlib
+import json
+import re
+import struct
+
+import core_alone
+import machine as bulkhead
+import package
+from testing import contains, equal
+
+POLICY = package.ROOT / "tests/machine/standin.policy"
+FILES = {"standin.image": package.BUILD / "domains/standin.bin",
+         "vault.image": package.BUILD / "domains/vault.bin"}
+CORE_TROUBLE = r"^bulkhead: FATAL: .*$|^bulkhead: vault: stopped: .*$|^\[vault\] .*CHANGED.*$"
+TROUBLE = r"^standin: \S+ BREACH.*$|^standin: error: .*$|^stopped by exception .*$|" \
+          rf"^bulkhead: work: stopped: .*$|{CORE_TROUBLE}"
+
+# What attacks write where they may not (domains/intruder): by MOV at these places of each page,
+# since what a denied MOV was to write may well be seen on core's stack; by DMA anywhere.
+MOV_TRACE, MOV_OFFSETS = struct.pack("<Q", 0x0badc0de0badc0de), (0, 0x808, 0xff8)
+DMA_TRACE = bytes([0x5a]) * 32
+CANARY_GPA, CANARY_WORDS = 0xff000, 512  # include/bulkhead/vault.h
+CANARY = b"".join(struct.pack("<Q", (0x59524e4148423a01 + i * 0x9e3779b97f4a7c15) % 2**64)
+                  for i in range(CANARY_WORDS))
+DEVICE_TABLE = (0x10e00000, 0x200000)  # include/bulkhead/layout.h
+DENIED = (3, 0, 1, 0)  # an entry that lets nothing pass, by the AMD IOMMU specification
+GRANTED = (0x18, 0x20, 0xa0)  # nic, edu, the I/O APIC
+OWN_MEMORY = (0x100000, 0x100000)  # where the stand-in's program, buffers and stack lie
+
+
+def dump(image):
+    """What the image gives to whom, as policyc reads it."""
+    return json.loads(package.must_run(package.POLICYC, "dump", "--json", image))
+
+
+class Standin:
+    """The machine, and what its policy says."""
+
+    def __init__(self, running, image):
+        self.machine = running
+        self.core, self.work = running.core, running.work
+        self.image = image.read_bytes()
+        self.policy = dump(image)
+        self.domains = {domain["name"]: domain for domain in self.policy["domains"]}
+        self.vault_key = running.vault_key()
+        self.work.expect(r"^standin: ready$", bulkhead.BOOT_TIMEOUT, unless=TROUBLE)
+
+    def attack(self, name, timeout=60):
+        """The attack must be refused; returns how, in the stand-in's words."""
+        self.work.send(f"attack {name}\n")
+        return self.work.expect(rf"^standin: {re.escape(name)}: refused \((.*)\)$", timeout,
+                                unless=TROUBLE)[1]
+
+    def attack_to_its_end(self, name, timeout=60):
+        """The attack must end the stand-in's domain; returns why core has stopped it."""
+        self.work.send(f"attack {name}\n")
+        self.work.expect(rf"^standin: {re.escape(name)}: expects to be stopped$", timeout,
+                         unless=TROUBLE)
+        return self.core.expect(r"^bulkhead: work: stopped: (.*) \(exit .*$", timeout,
+                                unless=rf"^standin: \S+ BREACH.*$|{CORE_TROUBLE}")[1]
+
+    def expect_denied(self, kind, address, details=".*"):
+        """Core's console must name the attempt, behind those that were named before."""
+        self.core.expect(rf"^bulkhead: work: denied {kind} at {address:#x} \({details}\)", 10)
+
+    def expect_vault(self):
+        """Vault answers that it is intact."""
+        self.work.send("check\n")
+        self.work.expect(r"^standin: check: refused \(vault is intact\)$", 60, unless=TROUBLE)
+
+    def expect_waiting_vault(self):
+        """For a machine without work: all CPUs sleep where core waits for doorbells."""
+        self.machine.wait_until_halted()
+        registers = self.machine.qmp("human-monitor-command",
+                                     **{"command-line": "info registers -a"})
+        places = [int(rip, 16) for rip in re.findall(r"RIP=(\w+)", registers)]
+        asleep = [core_function_at(rip) == "svm_window" for rip in places]
+        equal(asleep, [True] * len(asleep), f"CPUs wait in core's window, RIP {places}")
+
+    def expect_open_devices(self, expected):
+        """The device table's entries that let anything pass are those of these requester ids."""
+        table = struct.unpack("<262144Q", self.machine.read_memory(*DEVICE_TABLE))
+        found = {device for device in range(65536) if table[4 * device:4 * device + 4] != DENIED}
+        equal(found, set(expected), "devices that the device table lets pass")
+
+    def expect_intact(self):
+        """Seen from outside: core's code, rights of all domains and vault's canary are as they
+        were, and nothing that attacks write stands where it may not."""
+        read = self.machine.read_memory
+        equal(read(self.policy["base"], len(self.image)) == self.image, True,
+              "the policy image in memory is the one that was signed")
+        for place, expected in constant_core().items():
+            equal(read(place, len(expected)) == expected, True,
+                  f"core's code and constants at {place:x} are as they were linked")
+        vault = self.domains["vault"]
+        equal(read(vault["memory_base"] + CANARY_GPA, len(CANARY)) == CANARY, True,
+              "vault's canary is whole")
+        for region in self.policy["regions"]:
+            traces = traces_in(read(region["base"], region["size"]))
+            equal([hex(region["base"] + at) for at in traces], [], "places that an attack wrote to")
+
+    def expect_no_secret(self):
+        """No word of vault's canary has come into the stand-in's memory."""
+        own = words_of(FILES["standin.image"].read_bytes())  # it knows how they are computed
+        got = words_of(self.machine.read_memory(*OWN_MEMORY)) & words_of(CANARY) - own
+        equal({hex(word) for word in got}, set(), "words of vault's canary in the attacker's hands")
+
+
+def traces_in(memory):
+    """Offsets of what attacks write in a region of memory, which begins at a page."""
+    by_mov = (found.start() for found in re.finditer(re.escape(MOV_TRACE), memory))
+    by_dma = (found.start() for found in re.finditer(re.escape(DMA_TRACE), memory))
+    return [*(at for at in by_mov if at % 0x1000 in MOV_OFFSETS), *by_dma]
+
+
+def words_of(memory):
+    return set(struct.unpack_from(f"<{len(memory) // 8}Q", memory))
+
+
+def core_function_at(address):
+    """The name of core's function that holds the address."""
+    listing = package.must_run("nm", "--numeric-sort", package.CORE)
+    found = ""
+    for line in listing.splitlines():
+        place, kind, name = line.split()
+        if int(place, 16) > address:
+            break
+        found = name
+    return found
+
+
+def constant_core():
+    """{address: bytes} of core's image that nobody may write: its code and its constants."""
+    elf = package.CORE.read_bytes()
+    start = core_alone.symbol("core_text_start")
+    end = core_alone.symbol("core_rodata_end")
+    header_at, = struct.unpack_from("<Q", elf, 0x20)
+    size, count = struct.unpack_from("<HH", elf, 0x36)
+    found = {}
+    for index in range(count):
+        kind, _, offset, address, _, file_size, _, _ = struct.unpack_from(
+            "<IIQQQQQQ", elf, header_at + index * size)
+        first, last = max(address, start), min(address + file_size, end)
+        if kind == 1 and first < last:
+            found[first] = elf[offset + first - address:offset + last - address]
+    contains({address <= start for address in found}, True, "core's image holds its code")
+    return found
+
+
+@contextlib.contextmanager
+def machine(kind=package.Package, **options):
+    """A machine that boots the stand-in beside vault. kind: the class of Package that says what
+    the loader hands over; options: bulkhead()'s."""
+    kept = []
+
+    def keep(parts, directory):
+        kept.append(kind(**vars(parts)))
+        return kept[0]
+
+    with bulkhead.bulkhead(policy=POLICY, files=FILES, edu=True, change=keep, **options) as running:
+        yield Standin(running, kept[0].policy)
