@@ -171,6 +171,10 @@ void check_machine(struct front *front)
         report(front, CHECK_name_length, machine->name.at, machine->name.value, "31", NULL);
     check_letters(front, machine->name, CHECK_name_letters);
     need(front, machine->cores.at, "cores", "their number");
+    if (machine->cores.at.line != 0 &&
+        (machine->cores.value == 0 || machine->cores.value > BH_MAX_CORES))
+        report(front, CHECK_cores_range, machine->cores.at, front_format(front, "%u", BH_MAX_CORES),
+               NULL);
     need(front, machine->ioapic.at, "ioapic", "`ioapic id` and its PCI address");
     if (machine->ram_count == 0)
         need(front, (struct place){0}, "ram", "a range");
