@@ -197,7 +197,8 @@ def test_policies():
                 raise Failure(f"{page}: policyc refuses\n{policy}\n{said}")
     shown = policies((ROOT / "README.md").read_text())
     equal(len(shown), 1, "policies in README.md")
-    contains((ROOT / "policy" / "laptop.policy").read_text(), shown[0], "policy/laptop.policy")
+    contains((ROOT / "policy" / "laptop.policy").read_text(), shown[0],
+             "README.md shows another policy than policy/laptop.policy: copy that")
 
 
 def test_policies_can_fail():
