@@ -155,13 +155,36 @@ static void wider_rights_are_found(void **state)
     free(copy);
 }
 
+/* A right that the policy gives and the image lacks is a difference, too. */
+static void missing_pages_are_found(void **state)
+{
+    uint8_t *copy = malloc(good.size);
+    uint64_t page = bits_domain(&good, 0)->table - bits_header(&good)->base;
+    unsigned tried = 0;
+
+    (void)state;
+    memcpy(copy, good.bytes, good.size);
+    for (size_t entry = page; entry + 8 <= good.size && tried < 40; entry += 8 * 41) {
+        uint64_t *word = (uint64_t *)(copy + entry), kept = *word;
+
+        if (kept == 0)
+            continue;
+        *word = 0;
+        if (is_accepted(copy, good.size))
+            fail_msg("an image without the entry at 0x%zx is accepted", entry);
+        *word = kept;
+        tried++;
+    }
+    assert_int_equal(tried, 40);
+    free(copy);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_image_itself_is_accepted),
-        cmocka_unit_test(prefixes_are_refused),
-        cmocka_unit_test(changed_bits_are_found),
-        cmocka_unit_test(wider_rights_are_found),
+        cmocka_unit_test(the_image_itself_is_accepted), cmocka_unit_test(prefixes_are_refused),
+        cmocka_unit_test(changed_bits_are_found),       cmocka_unit_test(wider_rights_are_found),
+        cmocka_unit_test(missing_pages_are_found),
     };
 
     return cmocka_run_group_tests(tests, begin, end);

@@ -1,0 +1,210 @@
+"""policyc from the outside: its commands, exit codes, files, and minisign as a judge."""
+import base64
+import json
+import pathlib
+import re
+import stat
+import subprocess
+import tempfile
+
+from testing import Failure, cases, contains, equal
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+POLICYC = ROOT / "build" / "policyc"
+LAPTOP = ROOT / "policy" / "laptop.policy"
+SHIPPED = {path.stem: (path,) for path in
+           (LAPTOP, ROOT / "policy" / "bench.policy", ROOT / "tests" / "machine" / "standin.policy")}
+NAMES = re.compile(r'^\s*(?:kernel|initrd|boot flat)\s+"([^"]+)"', re.MULTILINE)
+OK, POLICY, USAGE, IO = 0, 1, 2, 3
+
+
+def policyc(*arguments, code=OK):
+    """Run policyc; fails unless it exits with `code`. Returns what it wrote to both."""
+    run = subprocess.run([POLICYC, *map(str, arguments)], capture_output=True, text=True,
+                         cwd=ROOT, timeout=60)
+    if run.returncode != code:
+        raise Failure(f"policyc {' '.join(map(str, arguments))}\n  expected exit code {code}, "
+                      f"got {run.returncode}\n{run.stdout}{run.stderr}")
+    return run.stdout + run.stderr
+
+
+def minisign(*arguments):
+    return subprocess.run(["minisign", *map(str, arguments)], capture_output=True, text=True,
+                          timeout=60, stdin=subprocess.DEVNULL)
+
+
+class Author:
+    """A directory with a key pair and a file for each name that a policy has."""
+
+    def __enter__(self):
+        self.temporary = tempfile.TemporaryDirectory()
+        self.path = pathlib.Path(self.temporary.name)
+        self.secret, self.public = self.path / "a.key", self.path / "a.pub"
+        policyc("keygen", "--secret", self.secret, "--public", self.public)
+        return self
+
+    def __exit__(self, *_):
+        self.temporary.cleanup()
+
+    def files(self, policy):
+        options = []
+        for name in NAMES.findall(policy.read_text()):
+            path = self.path / name
+            path.write_bytes(name.encode() * 100)
+            options += ["--files", f"{name}={path}"]
+        return options
+
+    def build(self, policy=LAPTOP, image="policy.img", key=None):
+        image = self.path / image
+        policyc("build", policy, *self.files(policy), "--key", key or self.secret, "-o", image)
+        return image
+
+
+@cases(SHIPPED)
+def test_shipped_policies(policy):
+    """A policy that ships has no errors, compiles, and its image says what it says."""
+    contains(policyc("check", policy), "no errors", "check")
+    with Author() as author:
+        image = author.build(policy)
+        contains(policyc("verify", image, policy), "says what", "verify")
+
+
+def test_minisign_accepts():
+    """Debian's minisign accepts the signature, and refuses it for altered bytes."""
+    with Author() as author:
+        image = author.build()
+        good = minisign("-Vm", image, "-p", author.public)
+        equal(good.returncode, 0, f"minisign -V: {good.stdout}{good.stderr}")
+        contains(good.stdout, "Trusted comment: policy laptop version 1", "trusted comment")
+        data = bytearray(image.read_bytes())
+        data[5000] ^= 1
+        image.write_bytes(data)
+        equal(minisign("-Vm", image, "-p", author.public).returncode, 1, "minisign -V, altered")
+
+
+def test_minisign_keys():
+    """policyc signs with a key that minisign made, and minisign with one that policyc made."""
+    with Author() as author:
+        secret, public = author.path / "m.key", author.path / "m.pub"
+        made = minisign("-G", "-W", "-s", secret, "-p", public)
+        equal(made.returncode, 0, f"minisign -G: {made.stderr}")
+        image = author.build(key=secret)
+        equal(minisign("-Vm", image, "-p", public).returncode, 0, "signature by minisign's key")
+        lines = secret.read_text().splitlines()
+        bytes_ = bytearray(base64.b64decode(lines[1]))
+        bytes_[70] ^= 1  # of the seed
+        secret.write_text(f"{lines[0]}\n{base64.b64encode(bytes_).decode()}\n")
+        contains(policyc("build", LAPTOP, *author.files(LAPTOP), "--key", secret, "-o", image,
+                         code=IO), "it is damaged", "a damaged key without checksum")
+        equal(minisign("-Sm", image, "-s", author.secret).returncode, 0, "minisign -S")
+        equal(minisign("-Vm", image, "-p", author.public).returncode, 0, "signature by our key")
+
+
+def test_keygen_keeps_files():
+    """Secret keys are for their owner alone, and keygen never overwrites a file."""
+    with Author() as author:
+        equal(stat.S_IMODE(author.secret.stat().st_mode), 0o600, "mode of the secret key")
+        before = author.secret.read_bytes()
+        other = author.path / "other"
+        contains(policyc("keygen", "--secret", author.secret, "--public", other, code=IO),
+                 "exists already", "keygen onto a secret key")
+        equal((author.secret.read_bytes(), other.exists()), (before, False), "files afterwards")
+        contains(policyc("keygen", "--secret", other, "--public", author.public, code=IO),
+                 "exists already", "keygen onto a public key")
+        equal(other.exists(), False, "half a pair")
+
+
+def test_same_bytes():
+    """The same policy, files and key give the same image and signature."""
+    with Author() as author:
+        first, second = author.build(image="1.img"), author.build(image="2.img")
+        equal(first.read_bytes(), second.read_bytes(), "images")
+        equal(pathlib.Path(f"{first}.minisig").read_bytes(),
+              pathlib.Path(f"{second}.minisig").read_bytes(), "signatures")
+
+
+def test_dump():
+    """dump shows the rights of each domain, and --json the same for programs."""
+    with Author() as author:
+        image = author.build()
+        text = policyc("dump", image)
+        contains(text, "domain vault: microvm, trusted, interrupts virtual", "dump")
+        contains(text, "2f8-2ff", "dump's ports")
+        seen = json.loads(policyc("dump", "--json", image))
+        equal([d["name"] for d in seen["domains"]], ["work", "vault"], "domains")
+        equal(seen["domains"][1]["ports"], [], "vault's ports")
+        contains(seen["domains"][0]["ports"], [0x2f8, 0x2ff], "work's ports")
+        name = seen["domains"][1]["files"][0]
+        equal((name["name"], name["size"]), ("vault.image", 1100), "vault's file")
+
+
+def test_verify_finds_changes():
+    """An image of another policy, or one with a bit changed, is told from the right one."""
+    with Author() as author:
+        image = author.build()
+        changed = author.path / "changed.policy"
+        text = LAPTOP.read_text().replace('"machines/', f'"{ROOT}/policy/machines/')
+        changed.write_text(text.replace("devices nic, com2", "devices nic"))
+        contains(policyc("verify", image, changed, code=POLICY), "work has the IOAPIC's pins",
+                 "verify against a policy without com2")
+        data = bytearray(image.read_bytes())
+        iopm = json.loads(policyc("dump", "--json", image))["domains"][0]["iopm"] - 0x10000000
+        data[iopm + 0x510 // 8] = 0
+        image.write_bytes(data)
+        contains(policyc("verify", image, LAPTOP, code=POLICY), "port 0x510 is open",
+                 "verify of an image that opens fw_cfg")
+
+
+def test_assertions_print_the_path():
+    """An assertion that the bits refute is an error at its place, with the path."""
+    bad = "tests/unit/policyc/bad/never-fails.policy"
+    text = policyc("check", bad, code=POLICY)
+    contains(text, f"{bad}:22:5: error: this assertion doesn't hold: vault's CPU reaches sign",
+             "check")
+    contains(text, "work reaches com2 by port 0x2f8", "check")
+    contains(text, "nic does DMA in work's memory", "check")
+
+
+def test_errors_leave_nothing():
+    """Where the policy is wrong or a file is missing, all is said and no image is written."""
+    with Author() as author:
+        image = author.path / "x.img"
+        text = policyc("build", LAPTOP, "--key", author.secret, "-o", image, code=POLICY)
+        for name in NAMES.findall(LAPTOP.read_text()):
+            contains(text, f'no file is given for "{name}". Add --files {name}=PATH', "errors")
+        equal(sorted(p.name for p in author.path.iterdir()), ["a.key", "a.pub"], "files")
+
+
+USES = {
+    "nothing": ((), USAGE, "policyc check POLICY"),
+    "unknown command": (("chek",), USAGE, "there is no command chek"),
+    "check without policy": (("check",), USAGE, "check takes one policy"),
+    "check of no file": (("check", "no-such.policy"), IO, "no-such.policy can't be read"),
+    "check of a bad policy": (("check", "tests/unit/policyc/bad/empty.policy"), POLICY, "3 errors"),
+    "build without key": (("build", LAPTOP, "-o", "x"), USAGE, "needs a policy, --key and -o"),
+    "build with a file that isn't there": (
+        ("build", LAPTOP, "--files", "a=/no/such", "--key", "/no/key", "-o", "x"), IO,
+        "/no/such can't be read"),
+    "build with two files of a name": (
+        ("build", LAPTOP, "--files", f"a={LAPTOP}", f"a={LAPTOP}", "--key", "/no/key", "-o", "x"),
+        USAGE, "two files for a"),
+    "build with a policy as key": (("build", LAPTOP, "--key", LAPTOP, "-o", "x"), IO,
+                                   "not a minisign secret key"),
+    "keygen without names": (("keygen",), USAGE, "needs --secret and --public"),
+    "dump of a text": (("dump", LAPTOP), POLICY, "is no policy image"),
+    "dump of no file": (("dump", "/no/such"), IO, "/no/such can't be read"),
+    "verify of one": (("verify", LAPTOP), USAGE, "an image and a policy"),
+    "verify of a text": (("verify", LAPTOP, LAPTOP), POLICY, "this is no policy image"),
+    "help": (("--help",), OK, "policyc verify IMAGE POLICY"),
+    "check --help": (("check", "--help"), OK, "usage: policyc check"),
+    "build --help": (("build", "--help"), OK, "usage: policyc build"),
+    "verify --help": (("verify", "--help"), OK, "usage: policyc verify"),
+    "dump --help": (("dump", "--help"), OK, "usage: policyc dump"),
+    "keygen --help": (("keygen", "--help"), OK, "usage: policyc keygen"),
+}
+
+
+@cases(USES)
+def test_use(arguments, code, expected):
+    """Each way to use or misuse a command has its exit code and says what to do."""
+    contains(policyc(*arguments, code=code), expected, "output")
