@@ -23,6 +23,7 @@ include domains/domains.mk
 include tools/policyc/policyc.mk
 include tests/tests.mk
 include tests/bench/bench.mk
+include tests/mutants/mutants.mk
 
 all: core domains policyc ## build core, domains and policyc (needs the packages of scripts/setup.sh)
 
