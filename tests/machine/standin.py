@@ -40,8 +40,8 @@ def dump(image):
     return json.loads(package.must_run(package.POLICYC, "dump", "--json", image))
 
 
-class Standin:
-    """The machine, and what its policy says."""
+class Outside:
+    """A machine, seen from outside: its memory, its CPUs, core's console."""
 
     def __init__(self, running, image):
         self.machine = running
@@ -49,40 +49,10 @@ class Standin:
         self.image = image.read_bytes()
         self.policy = dump(image)
         self.domains = {domain["name"]: domain for domain in self.policy["domains"]}
-        self.vault_key = running.vault_key()
-        self.work.expect(r"^standin: ready$", bulkhead.BOOT_TIMEOUT, unless=TROUBLE)
-
-    def attack(self, name, timeout=60):
-        """The attack must be refused; returns how, in the stand-in's words."""
-        self.work.send(f"attack {name}\n")
-        return self.work.expect(rf"^standin: {re.escape(name)}: refused \((.*)\)$", timeout,
-                                unless=TROUBLE)[1]
-
-    def attack_to_its_end(self, name, timeout=60):
-        """The attack must end the stand-in's domain; returns why core has stopped it."""
-        self.work.send(f"attack {name}\n")
-        self.work.expect(rf"^standin: {re.escape(name)}: expects to be stopped$", timeout,
-                         unless=TROUBLE)
-        return self.core.expect(r"^bulkhead: work: stopped: (.*) \(exit .*$", timeout,
-                                unless=rf"^standin: \S+ BREACH.*$|{CORE_TROUBLE}")[1]
 
     def expect_denied(self, kind, address, details=".*"):
         """Core's console must name the attempt, behind those that were named before."""
         self.core.expect(rf"^bulkhead: work: denied {kind} at {address:#x} \({details}\)", 10)
-
-    def expect_vault(self):
-        """Vault answers that it is intact."""
-        self.work.send("check\n")
-        self.work.expect(r"^standin: check: refused \(vault is intact\)$", 60, unless=TROUBLE)
-
-    def expect_waiting_vault(self):
-        """For a machine without work: all CPUs sleep where core waits for doorbells."""
-        self.machine.wait_until_halted()
-        registers = self.machine.qmp("human-monitor-command",
-                                     **{"command-line": "info registers -a"})
-        places = [int(rip, 16) for rip in re.findall(r"RIP=(\w+)", registers)]
-        asleep = [core_function_at(rip) == "svm_window" for rip in places]
-        equal(asleep, [True] * len(asleep), f"CPUs wait in core's window, RIP {places}")
 
     def expect_open_devices(self, expected):
         """The device table's entries that let anything pass are those of these requester ids."""
@@ -105,6 +75,43 @@ class Standin:
         for region in self.policy["regions"]:
             traces = traces_in(read(region["base"], region["size"]))
             equal([hex(region["base"] + at) for at in traces], [], "places that an attack wrote to")
+
+
+class Standin(Outside):
+    """Such a machine on which the stand-in waits for commands."""
+
+    def __init__(self, running, image):
+        super().__init__(running, image)
+        running.vault_key()
+        self.work.expect(r"^standin: ready$", bulkhead.BOOT_TIMEOUT, unless=TROUBLE)
+
+    def attack(self, name, timeout=60):
+        """The attack must be refused; returns how, in the stand-in's words."""
+        self.work.send(f"attack {name}\n")
+        return self.work.expect(rf"^standin: {re.escape(name)}: refused \((.*)\)$", timeout,
+                                unless=TROUBLE)[1]
+
+    def attack_to_its_end(self, name, timeout=60):
+        """The attack must end the stand-in's domain; returns why core has stopped it."""
+        self.work.send(f"attack {name}\n")
+        self.work.expect(rf"^standin: {re.escape(name)}: expects to be stopped$", timeout,
+                         unless=TROUBLE)
+        return self.core.expect(r"^bulkhead: work: stopped: (.*) \(exit .*$", timeout,
+                                unless=rf"^standin: \S+ BREACH.*$|{CORE_TROUBLE}")[1]
+
+    def expect_vault(self):
+        """Vault answers that it is intact."""
+        self.work.send("check\n")
+        self.work.expect(r"^standin: check: refused \(vault is intact\)$", 60, unless=TROUBLE)
+
+    def expect_waiting_vault(self):
+        """For a machine without work: all CPUs sleep where core waits for doorbells."""
+        self.machine.wait_until_halted()
+        registers = self.machine.qmp("human-monitor-command",
+                                     **{"command-line": "info registers -a"})
+        places = [int(rip, 16) for rip in re.findall(r"RIP=(\w+)", registers)]
+        asleep = [core_function_at(rip) == "svm_window" for rip in places]
+        equal(asleep, [True] * len(asleep), f"CPUs wait in core's window, RIP {places}")
 
     def expect_no_secret(self):
         """No word of vault's canary has come into the stand-in's memory."""
@@ -155,8 +162,8 @@ def constant_core():
 
 
 @contextlib.contextmanager
-def machine(kind=package.Package, **options):
-    """A machine that boots the stand-in beside vault. kind: the class of Package that says what
+def watched(view, kind=package.Package, **options):
+    """A machine, wrapped into `view`, a class above. kind: the class of Package that says what
     the loader hands over; options: bulkhead()'s."""
     kept = []
 
@@ -164,5 +171,10 @@ def machine(kind=package.Package, **options):
         kept.append(kind(**vars(parts)))
         return kept[0]
 
-    with bulkhead.bulkhead(policy=POLICY, files=FILES, edu=True, change=keep, **options) as running:
-        yield Standin(running, kept[0].policy)
+    with bulkhead.bulkhead(change=keep, **options) as running:
+        yield view(running, kept[0].policy)
+
+
+def machine(**options):
+    """A machine that boots the stand-in beside vault."""
+    return watched(Standin, policy=POLICY, files=FILES, edu=True, **options)
