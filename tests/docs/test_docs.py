@@ -177,6 +177,12 @@ def policies(text):
     return [body for kind, body in FENCE.findall(text) if kind == "policy"]
 
 
+def plain(policy):
+    """A policy without lines of comment, and without what Linux's command line says."""
+    policy = re.sub(r"^ *#.*\n", "", policy, flags=re.MULTILINE)
+    return re.sub(r'cmdline ".*"', 'cmdline "..."', policy)
+
+
 def check(text):
     """policyc's exit status and what it says of a policy's text."""
     with tempfile.TemporaryDirectory() as directory:
@@ -197,7 +203,7 @@ def test_policies():
                 raise Failure(f"{page}: policyc refuses\n{policy}\n{said}")
     shown = policies((ROOT / "README.md").read_text())
     equal(len(shown), 1, "policies in README.md")
-    contains((ROOT / "policy" / "laptop.policy").read_text(), shown[0],
+    contains(plain((ROOT / "policy" / "laptop.policy").read_text()), plain(shown[0]),
              "README.md shows another policy than policy/laptop.policy: copy that")
 
 
