@@ -1,0 +1,3 @@
+unit/exits/test_decode := core/exits/decode.c lib/format.c
+unit/exits/test_decode_random := core/exits/decode.c
+unit-libs/exits/test_decode_random := -lZydis
