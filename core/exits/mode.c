@@ -3,6 +3,11 @@
 
 #define EFER_ALLOWED (EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE | EFER_FFXSR)
 
+/* The bits that CR0 has, 3.1.1. Writes of others are ignored; what VMRUN would do isn't said. */
+#define CR0_BITS                                                                               \
+    (CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | \
+     CR0_PG)
+
 /* The VMCB's EFER follows from the domain's EFER and CR0. */
 static void update_efer(struct vcpu *vcpu)
 {
@@ -47,7 +52,7 @@ bool mode_write_cr0(struct vcpu *vcpu, uint64_t value)
 {
     if (!cr0_is_legal(vcpu, value))
         return false;
-    vcpu->vmcb->cr0 = value | CR0_ET;
+    vcpu->vmcb->cr0 = (value & CR0_BITS) | CR0_ET;
     update_efer(vcpu);
     return true;
 }
