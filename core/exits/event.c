@@ -43,7 +43,7 @@ void exit_hlt(struct vcpu *vcpu)
 /* INVD would drop what others have written (APM vol. 2, 15.13.2). */
 void exit_wbinvd(struct vcpu *vcpu)
 {
-    __asm__ volatile("wbinvd" : : : "memory");
+    wbinvd();
     exits_skip_two_byte(vcpu, vcpu->vmcb->exitcode == SVM_EXIT_INVD ? 0x08 : 0x09);
 }
 
@@ -67,7 +67,7 @@ void exit_xsetbv(struct vcpu *vcpu)
         return;
     }
     write_cr4(read_cr4() | CR4_OSXSAVE);
-    __asm__ volatile("xsetbv" : : "c"(0), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)));
+    write_xcr0(value);
     write_cr4(read_cr4() & ~(uint64_t)CR4_OSXSAVE);
     exits_skip_0f01(vcpu, 0xd1);
 }

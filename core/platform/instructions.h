@@ -131,6 +131,17 @@ static inline void write_cr4(uint64_t value)
     __asm__ volatile("mov %0, %%cr4" : : "r"(value) : "memory");
 }
 
+/* The caller has CR4.OSXSAVE set, and a value that the CPU takes (APM vol. 4, XSETBV). */
+static inline void write_xcr0(uint64_t value)
+{
+    __asm__ volatile("xsetbv" : : "c"(0), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)));
+}
+
+static inline void enable_interrupts(void)
+{
+    __asm__ volatile("sti" : : : "memory");
+}
+
 static inline void pause(void)
 {
     __asm__ volatile("pause" : : : "memory");

@@ -99,7 +99,7 @@ void svm_host_window(struct vcpu *vcpu, bool sleep)
 {
     svm_window(vcpu->vmcb, vcpu->host, sleep, vcpu->take_interrupts != 0);
     if (vcpu->take_interrupts) {
-        __asm__ volatile("sti"); /* GIF is clear: nothing is taken, VMRUN sees IF */
+        enable_interrupts(); /* GIF is clear: nothing is taken, VMRUN sees IF */
     }
 }
 

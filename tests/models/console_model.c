@@ -20,6 +20,14 @@ void console_clear(void)
     console_text[0] = '\0';
 }
 
+void console_line(const char *prefix, const char *text)
+{
+    assert_true(strlen(console_text) + strlen(prefix) + strlen(text) + 2 <= TEXT_SIZE);
+    strcat(console_text, prefix);
+    strcat(console_text, text);
+    strcat(console_text, "\n");
+}
+
 void print(const char *fmt, ...)
 {
     char line[CONSOLE_LINE + 1];
@@ -29,9 +37,7 @@ void print(const char *fmt, ...)
     size_t length = format_arguments(line, sizeof(line), fmt, arguments);
     va_end(arguments);
     assert_in_range(length, 1, CONSOLE_LINE);
-    assert_true(strlen(console_text) + length + 2 <= TEXT_SIZE);
-    strcat(console_text, line);
-    strcat(console_text, "\n");
+    console_line("", line);
 }
 
 void fatal(const char *fmt, ...)

@@ -1,0 +1,126 @@
+#include "models/cpu_model.h"
+
+#include <string.h>
+
+#include "testing.h"
+
+#define XCR0_X87 1u
+#define XCR0_SSE 2u
+#define XCR0_AVX 4u
+
+struct cpu_model cpu_model;
+struct cpu_area cpu_areas[CPU_MAX];
+
+void cpu_model_reset(void)
+{
+    memset(&cpu_model, 0, sizeof(cpu_model));
+    cpu_model.features = XCR0_X87 | XCR0_SSE | XCR0_AVX;
+    cpu_model.xcr0 = XCR0_X87;
+    for (unsigned i = 0; i < CPU_MAX; i++)
+        cpu_areas[i].cpu.apic_id = i;
+}
+
+static void note(struct model_log *log, uint32_t reg, uint64_t value)
+{
+    assert_in_range(log->count, 0, MODEL_WRITES - 1);
+    log->write[log->count].reg = reg;
+    log->write[log->count++].value = value;
+}
+
+uint64_t cpu_model_msr(uint32_t number)
+{
+    return 0xfedcba9876543210u ^ (uint64_t)number * 0x100000001u;
+}
+
+uint64_t read_msr(uint32_t msr)
+{
+    cpu_model.msr_reads++;
+    return cpu_model_msr(msr);
+}
+
+void write_msr(uint32_t msr, uint64_t value)
+{
+    note(&cpu_model.msr_log, msr, value);
+}
+
+struct cpuid cpu_model_cpuid(uint32_t leaf, uint32_t subleaf)
+{
+    uint32_t n = leaf * 0x01000193 + subleaf;
+
+    return (struct cpuid){n ^ 0x12345678, n ^ 0x9abcdef0, n ^ 0x0fedcba9, n ^ 0x87654321};
+}
+
+/* Leaf Dh says what XCR0 may hold and how much room what it holds takes. */
+struct cpuid cpuid(uint32_t leaf, uint32_t subleaf)
+{
+    struct cpuid answer = cpu_model_cpuid(leaf, subleaf);
+
+    if (leaf == 0xd) {
+        answer.eax = (uint32_t)cpu_model.features;
+        answer.ebx = cpu_model.xcr0 & XCR0_AVX ? 832 : 576;
+    }
+    return answer;
+}
+
+uint64_t read_cr4(void)
+{
+    return cpu_model.cr4;
+}
+
+void write_cr4(uint64_t value)
+{
+    cpu_model.cr4 = value;
+}
+
+/* Core would take a #UD or #GP, and that is the end of the machine. */
+void write_xcr0(uint64_t value)
+{
+    assert_true(cpu_model.cr4 & CR4_OSXSAVE);
+    assert_true(value & XCR0_X87);
+    assert_int_equal(value & ~cpu_model.features, 0);
+    assert_true(!(value & XCR0_AVX) || value & XCR0_SSE);
+    cpu_model.xcr0 = value;
+}
+
+void wbinvd(void)
+{
+    cpu_model.flushes++;
+}
+
+void enable_interrupts(void)
+{
+    cpu_model.has_interrupts = true;
+}
+
+uint32_t apic_read(uint32_t offset)
+{
+    assert_in_range(offset, 0, sizeof(cpu_model.apic) - 4);
+    assert_int_equal(offset % 16, 0);
+    return cpu_model.apic[offset / 4];
+}
+
+void apic_write(uint32_t offset, uint32_t value)
+{
+    assert_in_range(offset, 0, sizeof(cpu_model.apic) - 4);
+    assert_int_equal(offset % 16, 0);
+    note(&cpu_model.apic_log, offset, value);
+}
+
+bool apic_send(uint32_t destination, uint32_t command)
+{
+    note(&cpu_model.apic_sent, destination, command);
+    return true;
+}
+
+uint32_t ioapic_read(uint32_t index)
+{
+    assert_in_range(index, 0, 0xff);
+    return cpu_model.ioapic[index];
+}
+
+void ioapic_write(uint32_t index, uint32_t value)
+{
+    assert_in_range(index, 0, 0xff);
+    note(&cpu_model.ioapic_log, index, value);
+    cpu_model.ioapic[index] = value;
+}

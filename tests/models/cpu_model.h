@@ -1,0 +1,42 @@
+/* What core's instructions and interrupt controllers do, for unit tests. */
+#ifndef MODELS_CPU_MODEL_H
+#define MODELS_CPU_MODEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/platform/apic.h"
+#include "core/platform/cpu.h"
+#include "core/platform/instructions.h"
+
+#define MODEL_WRITES 16
+
+/* The registers that were written, oldest first. */
+struct model_log {
+    unsigned count;
+    struct {
+        uint32_t reg;
+        uint64_t value;
+    } write[MODEL_WRITES];
+};
+
+struct cpu_model {
+    uint64_t cr4, xcr0;
+    uint64_t features; /* bits of XCR0 that the CPU has */
+    unsigned msr_reads;
+    unsigned flushes;
+    bool has_interrupts; /* IF */
+    uint32_t apic[0x400 / 4];
+    uint32_t ioapic[0x100];
+    struct model_log msr_log, apic_log, apic_sent, ioapic_log;
+};
+
+extern struct cpu_model cpu_model;
+
+void cpu_model_reset(void);
+
+/* What read_msr() and, as far as it is fixed, cpuid() give. */
+uint64_t cpu_model_msr(uint32_t number);
+struct cpuid cpu_model_cpuid(uint32_t leaf, uint32_t subleaf);
+
+#endif

@@ -1,0 +1,28 @@
+/*
+ * Stands for core/platform/instructions.h in tests built with -iquote tests/models/shadow: what a
+ * host program can't execute is done by models/cpu_model.c.
+ */
+#ifndef CORE_PLATFORM_INSTRUCTIONS_H
+#define CORE_PLATFORM_INSTRUCTIONS_H
+
+#include <stdint.h>
+
+#include "hw/x86.h"
+
+struct cpuid {
+    uint32_t eax, ebx, ecx, edx;
+};
+
+uint64_t read_msr(uint32_t msr);
+void write_msr(uint32_t msr, uint64_t value);
+struct cpuid cpuid(uint32_t leaf, uint32_t subleaf);
+uint64_t read_cr4(void);
+void write_cr4(uint64_t value);
+void write_xcr0(uint64_t value);
+void wbinvd(void);
+void enable_interrupts(void);
+
+/* Core's own; unistd.h has another. */
+#define pause() ((void)0)
+
+#endif

@@ -1,0 +1,134 @@
+#include "models/vcpu_model.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/exits/exits.h"
+#include "models/console_model.h"
+#include "testing.h"
+
+#define PML4 0x1000ull
+#define PDPT 0x2000ull
+
+struct image_model image_model;
+unsigned model_windows, model_sleeps;
+void (*model_on_sleep)(struct vcpu *vcpu);
+void (*model_on_window)(struct vcpu *vcpu);
+
+static struct vcpu *current;
+static jmp_buf stopped;
+
+/* What core/svm/vmrun.S defines; svm_loop() is never reached in a unit test. */
+_Noreturn void svm_loop(struct vcpu *vcpu);
+void svm_window(struct vmcb *guest, struct vmcb *host, bool sleep, bool interrupts);
+
+void svm_loop(struct vcpu *vcpu)
+{
+    (void)vcpu;
+    abort();
+}
+
+void svm_window(struct vmcb *guest, struct vmcb *host, bool sleep, bool interrupts)
+{
+    assert_ptr_equal(guest, current->vmcb);
+    assert_ptr_equal(host, current->host);
+    assert_int_equal(interrupts, current->take_interrupts);
+    model_windows++;
+    if (model_on_window)
+        model_on_window(current);
+    if (!sleep)
+        return;
+    model_sleeps++;
+    if (current->stopped || !model_on_sleep)
+        longjmp(stopped, 1);
+    model_on_sleep(current);
+}
+
+static void set_domain(unsigned index, const char *name, enum bh_interrupts interrupts)
+{
+    struct bh_domain *domain = &image_model.domain[index];
+
+    strcpy(domain->name, name);
+    domain->interrupts = (uint8_t)interrupts;
+    domain->core[0] = (uint8_t)index;
+    domain->ncores = 1;
+    domain->asid = (uint8_t)(index + 1);
+    domain->table = (uint64_t)memory_model_root();
+}
+
+static struct bh_table table(const void *rows, uint32_t count)
+{
+    return (struct bh_table){(uint32_t)((const char *)rows - (const char *)&image_model), count};
+}
+
+void vcpu_model_reset(void)
+{
+    memset(&image_model, 0, sizeof(image_model));
+    memory_model_reset();
+    cpu_model_reset();
+    console_clear();
+    model_windows = model_sleeps = 0;
+    model_on_sleep = model_on_window = NULL;
+    image_model.header.domains = table(image_model.domain, 2);
+    image_model.header.channels = table(image_model.channel, 0);
+    image_model.header.functions = table(image_model.function, 4);
+    image_model.header.cpuid = table(image_model.cpuid, 16);
+    image_model.header.msrs = table(image_model.msr, 16);
+    set_domain(WORK, "work", BH_DIRECT);
+    set_domain(VAULT, "vault", BH_VIRTUAL);
+    memory_model_map(MODEL_CODE, MODEL_CODE_SIZE, MODEL_RAM);
+    memory_model_map(PML4, 0x1000, MODEL_RAM);
+    memory_model_map(PDPT, 0x1000, MODEL_RAM);
+    *(uint64_t *)memory_model_at(PML4) = PDPT | PTE_P | PTE_RW;
+    for (unsigned i = 0; i < 4; i++)
+        ((uint64_t *)memory_model_at(PDPT))[i] = (uint64_t)i << 30 | PTE_P | PTE_RW | PTE_PS;
+}
+
+struct vcpu *vcpu_model_init(unsigned index)
+{
+    struct vcpu *vcpu =
+        svm_init_vcpu(&image_model.header, index, image_model.domain[index].core[0]);
+
+    exits_init_domain(vcpu);
+    vcpu_model_mode(vcpu, INSN_64);
+    return vcpu;
+}
+
+void vcpu_model_mode(struct vcpu *vcpu, enum insn_mode mode)
+{
+    struct vmcb *vmcb = vcpu->vmcb;
+
+    vmcb->cr3 = PML4;
+    vmcb->cr4 = CR4_PAE;
+    vmcb->cs.base = 0;
+    vmcb->cr0 = CR0_ET | (mode == INSN_16 ? 0 : CR0_PE) | (mode == INSN_64 ? CR0_PG : 0);
+    vcpu->efer = mode == INSN_64 ? EFER_LME | EFER_LMA : 0;
+    vmcb->efer = vcpu->efer | EFER_SVME;
+    vmcb->cs.attributes = mode == INSN_64   ? VMCB_SEG_CODE64
+                          : mode == INSN_32 ? VMCB_SEG_CODE32
+                                            : VMCB_SEG_CODE32 & ~VMCB_SEG_D;
+}
+
+unsigned vcpu_model_code(struct vcpu *vcpu, uint64_t offset, const char *text)
+{
+    uint8_t *to = memory_model_at(MODEL_CODE);
+    unsigned length = 0;
+
+    for (; *text; text += text[2] ? 3 : 2)
+        to[offset + length++] = (uint8_t)strtoul(text, NULL, 16);
+    vcpu->vmcb->rip = MODEL_CODE - vcpu->vmcb->cs.base + offset;
+    return length;
+}
+
+bool vcpu_model_exit(struct vcpu *vcpu, uint64_t code, uint64_t info1, uint64_t info2)
+{
+    current = vcpu;
+    vcpu->vmcb->exitcode = code;
+    vcpu->vmcb->exitinfo1 = info1;
+    vcpu->vmcb->exitinfo2 = info2;
+    vcpu->vmcb->eventinj = 0x1234567; /* a CPU clears the valid bit and nothing else */
+    if (setjmp(stopped))
+        return false;
+    exits_handle(vcpu);
+    return true;
+}

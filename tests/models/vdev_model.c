@@ -1,0 +1,51 @@
+#include "models/vdev_model.h"
+
+#include "core/iommu_dev/dma.h"
+#include "core/vdev/vdev.h"
+
+struct vdev_model vdev_model;
+
+static bool answer(uint64_t address, unsigned size, bool is_write, uint64_t *value)
+{
+    vdev_model.accesses++;
+    vdev_model.address = address;
+    vdev_model.size = size;
+    vdev_model.is_write = is_write;
+    vdev_model.written = is_write ? *value : 0;
+    if (vdev_model.answers && !is_write)
+        *value = vdev_model.reads_as;
+    return vdev_model.answers;
+}
+
+void vdev_init_domain(struct vcpu *vcpu)
+{
+    (void)vcpu;
+    vdev_model = (struct vdev_model){0};
+}
+
+void vdev_stop_domain(const struct vcpu *vcpu)
+{
+    (void)vcpu;
+    vdev_model.stops++;
+}
+
+void dma_poll_events(void)
+{
+    vdev_model.polls++;
+}
+
+bool vdev_port(struct vcpu *vcpu, uint16_t port, unsigned size, bool in, uint32_t *value)
+{
+    uint64_t word = *value;
+    bool done = answer(port, size, !in, &word);
+
+    (void)vcpu;
+    *value = (uint32_t)word;
+    return done;
+}
+
+bool vdev_memory(struct vcpu *vcpu, uint64_t gpa, unsigned size, bool is_write, uint64_t *value)
+{
+    (void)vcpu;
+    return answer(gpa, size, is_write, value);
+}
