@@ -4,7 +4,7 @@
 #include "core/vdev/vdev.h"
 
 /* Codes are looked up directly; the one large code, 400h, has the slot behind them. */
-#define SLOT_NPF      0xafu
+#define SLOT_NPF      0xb0u
 #define SLOT_OF(code) ((code) == 0x400 ? SLOT_NPF : (code))
 
 static svm_exit_handler *const handlers[SLOT_NPF + 1] = {
@@ -40,8 +40,9 @@ void exits_handle(struct vcpu *vcpu)
 {
     struct vmcb *vmcb = vcpu->vmcb;
     uint64_t code = vmcb->exitcode;
-    uint64_t slot = SLOT_OF(code);
-    svm_exit_handler *handler = slot <= SLOT_NPF ? handlers[slot] : NULL;
+    svm_exit_handler *handler = code < SLOT_NPF        ? handlers[code]
+                                : code == SVM_EXIT_NPF ? handlers[SLOT_NPF]
+                                                       : NULL;
 
     vmcb->eventinj = 0;
     vmcb->tlb_control = 0;

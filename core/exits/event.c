@@ -14,17 +14,17 @@ void exit_machine_check(struct vcpu *vcpu)
     exits_stop(vcpu, "the CPU reported a machine check");
 }
 
-/* INTR, SMI, INIT: pending until GIF is set, then taken by core or by the SMM stub. */
+/*
+ * INTR, NMI, SMI, INIT: pending until GIF is set, then taken by core or by the SMM stub. An NMI
+ * among them that wasn't core's own is the domain's, if it owns its core.
+ */
 void exit_host_interrupt(struct vcpu *vcpu)
 {
-    svm_host_window(vcpu, false);
-}
+    const struct cpu *cpu = &cpu_areas[vcpu->cpu].cpu;
+    uint32_t nmis = cpu->nmi_count;
 
-/* An NMI that isn't core's own is the domain's, if it owns its core. */
-void exit_nmi(struct vcpu *vcpu)
-{
     svm_host_window(vcpu, false);
-    if (vcpu->domain->interrupts == BH_DIRECT)
+    if (vcpu->domain->interrupts == BH_DIRECT && cpu->nmi_count != nmis)
         svm_inject_nmi(vcpu);
 }
 

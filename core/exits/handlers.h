@@ -9,7 +9,7 @@
 #include "hw/x86.h"
 
 svm_exit_handler exit_call, exit_cpuid, exit_cr, exit_exception, exit_general_protection, exit_hlt,
-    exit_host_interrupt, exit_io, exit_machine_check, exit_msr, exit_nmi, exit_npf, exit_undefined,
+    exit_host_interrupt, exit_io, exit_machine_check, exit_msr, exit_npf, exit_undefined,
     exit_unexpected, exit_wbinvd, exit_xsetbv;
 
 /*
