@@ -3,7 +3,8 @@
 #include "core/mm/mm.h"
 #include "core/platform/platform.h"
 
-#define DR6_BS (1ull << 14)
+#define DR6_BS  (1ull << 14)
+#define SIZE_32 (1ull << 32) /* of the address space outside of 64-bit code */
 
 static enum insn_mode mode_of(const struct vmcb *vmcb)
 {
@@ -29,9 +30,13 @@ struct insn exits_fetch(struct vcpu *vcpu)
 {
     struct guest_paging paging = paging_of(vcpu);
     enum insn_mode mode = mode_of(vcpu->vmcb);
+    uint64_t linear = linear_rip(vcpu->vmcb, mode);
     uint8_t code[INSN_MAX];
-    size_t size = guest_read(&paging, linear_rip(vcpu->vmcb, mode), code, sizeof(code));
+    size_t size = sizeof(code);
 
+    if (mode != INSN_64 && linear + size > SIZE_32)
+        size = SIZE_32 - linear;
+    size = guest_read(&paging, linear, code, size);
     return insn_decode(code, size, mode);
 }
 
@@ -55,11 +60,13 @@ void exits_set_rip(struct vcpu *vcpu, uint64_t rip)
 static void remember_code(struct vcpu *vcpu)
 {
     struct guest_paging paging = paging_of(vcpu);
-    uint64_t linear = linear_rip(vcpu->vmcb, mode_of(vcpu->vmcb));
+    enum insn_mode mode = mode_of(vcpu->vmcb);
+    uint64_t linear = linear_rip(vcpu->vmcb, mode);
+    bool wraps = mode != INSN_64 && vcpu->vmcb->rip + sizeof(*vcpu->code) >= SIZE_32;
     uint64_t gpa;
-    const uint16_t *code = NULL;
+    const svm_code *code = NULL;
 
-    if (guest_translate(&paging, linear, &gpa))
+    if (!wraps && guest_translate(&paging, linear, &gpa))
         code = p2m_ram(vcpu->p2m, gpa, sizeof(*code), false);
     vcpu->code = code ? code : &svm_no_code;
     vcpu->code_rip = vcpu->vmcb->rip;

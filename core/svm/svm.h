@@ -18,6 +18,8 @@
 struct vcpu;
 typedef void svm_exit_handler(struct vcpu *vcpu);
 
+typedef uint16_t svm_code __attribute__((aligned(1))); /* two bytes of a domain's code */
+
 /* General registers in the order of instruction encoding. */
 enum gpr { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15, GPRS };
 
@@ -38,7 +40,7 @@ struct vcpu {
     uint64_t efer;     /* as the domain wrote it; the VMCB's has SVME, and LME only with PG */
     uint64_t code_rip; /* where the last fetched instruction lies: */
     uint64_t code_cr3; /* the key, linear RIP and CR3, */
-    const volatile uint16_t *code; /* and its bytes in the domain's RAM; see exits/fetch.c */
+    const volatile svm_code *code; /* and its bytes in the domain's RAM; see exits/fetch.c */
     const struct cpuid_answer *const *cpuid; /* exits/cpuid.c */
     uint64_t doorbells;                      /* channels that have rung, one bit each; atomic */
 };

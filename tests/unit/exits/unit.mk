@@ -13,4 +13,5 @@ define exits_test
 unit/exits/$(1) := $$(EXITS_ON_MODEL)
 unit-flags/exits/$(1) := $$(EXITS_FLAGS)
 endef
-$(foreach test,test_cr test_msr test_io test_call test_cpuid test_npf test_event,$(eval $(call exits_test,$(test))))
+$(foreach test,test_cr test_msr test_io test_call test_cpuid test_npf test_event \
+	test_fetch,$(eval $(call exits_test,$(test))))
