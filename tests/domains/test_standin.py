@@ -6,7 +6,8 @@ where nothing protects the machine.
 import re
 
 from qemu import Config, Kernel, Machine
-from testing import Failure, cases
+from standin import DMA_TRACE, traces_in
+from testing import Failure, cases, contains, equal
 
 STANDIN = "build/domains/standin-bare.elf"
 RESULT = r"^standin: {}: (refused|BREACH) \((.*)\)$"
@@ -50,6 +51,19 @@ def test_attacks_succeed_without_bulkhead():
             if result[1] != "BREACH" or not re.search(breach, result[2]):
                 raise Failure(f"{name} on the bare machine\n"
                               f"  expected: BREACH, {breach!r}\n  got:      {result[0]!r}")
+
+
+def test_traces_are_found():
+    """What the tests of containment look for in memory is what attacks leave there."""
+    with Machine(Config(boot=Kernel(STANDIN), edu=True)) as machine:
+        machine.work.expect(r"^standin: ready$", timeout=20)
+        for name, place in (("dma-write", 0x10080000), ("foreign-write", 0x10901000)):
+            equal(traces_in(machine.read_memory(place, 0x1000)), [], f"traces before {name}")
+            machine.work.send(f"attack {name}\n")
+            machine.work.expect(RESULT.format(name), timeout=60)
+            memory = machine.read_memory(place, 0x1000)
+            contains(traces_in(memory), 0, f"traces of {name} at {place:x}")
+            equal(memory.startswith(DMA_TRACE), name == "dma-write", f"{name} wrote 32 bytes")
 
 
 @cases({name: (name,) for name in ("reset-register", "keyboard-controller", "port-92",

@@ -23,9 +23,9 @@ TROUBLE = r"^standin: \S+ BREACH.*$|^standin: error: .*$|^stopped by exception .
           rf"^bulkhead: work: stopped: .*$|{CORE_TROUBLE}"
 
 # What attacks write where they may not (domains/intruder): by MOV at these places of each page,
-# since what a denied MOV was to write may well be seen on core's stack; by DMA anywhere.
+# since what a denied MOV was to write may well be seen on core's stack; by DMA, 32 bytes, anywhere.
 MOV_TRACE, MOV_OFFSETS = struct.pack("<Q", 0x0badc0de0badc0de), (0, 0x808, 0xff8)
-DMA_TRACE = bytes([0x5a]) * 32
+DMA_TRACE = MOV_TRACE * 4
 CANARY_GPA, CANARY_WORDS = 0xff000, 512  # include/bulkhead/vault.h
 CANARY = b"".join(struct.pack("<Q", (0x59524e4148423a01 + i * 0x9e3779b97f4a7c15) % 2**64)
                   for i in range(CANARY_WORDS))
@@ -33,6 +33,14 @@ DEVICE_TABLE = (0x10e00000, 0x200000)  # include/bulkhead/layout.h
 DENIED = (3, 0, 1, 0)  # an entry that lets nothing pass, by the AMD IOMMU specification
 GRANTED = (0x18, 0x20, 0xa0)  # nic, edu, the I/O APIC
 OWN_MEMORY = (0x100000, 0x100000)  # where the stand-in's program, buffers and stack lie
+
+# Registers that only core may write and whose change no domain sees: PCI functions by their place
+# in ECAM, which SeaBIOS and OVMF put elsewhere, and the IOMMU's first 20h bytes (tables, control).
+ECAM = (0xb0000000, 0xe0000000)
+PLATFORM = {"host bridge": 0x00 << 12, "IOMMU's function": 0x08 << 12, "LPC bridge": 0xf8 << 12,
+            "AHCI": 0xfa << 12, "SMBus": 0xfb << 12}
+PCI_STATUS = slice(6, 8)  # changes by itself
+IOMMU = (0xfed80000, 0x20)
 
 
 def dump(image):
@@ -49,6 +57,10 @@ class Outside:
         self.image = image.read_bytes()
         self.policy = dump(image)
         self.domains = {domain["name"]: domain for domain in self.policy["domains"]}
+
+    def note_platform(self):
+        """Once core is up and before an attack: what expect_intact() compares with."""
+        self.platform = platform_registers(self.machine.read_memory)
 
     def expect_denied(self, kind, address, details=".*"):
         """Core's console must name the attempt, behind those that were named before."""
@@ -72,6 +84,10 @@ class Outside:
         vault = self.domains["vault"]
         equal(read(vault["memory_base"] + CANARY_GPA, len(CANARY)) == CANARY, True,
               "vault's canary is whole")
+        for name, registers in platform_registers(read).items():
+            changed = [hex(n) for n, pair in enumerate(zip(self.platform[name], registers))
+                       if pair[0] != pair[1]]
+            equal(changed, [], f"registers of {name} that have changed")
         for region in self.policy["regions"]:
             traces = traces_in(read(region["base"], region["size"]))
             equal([hex(region["base"] + at) for at in traces], [], "places that an attack wrote to")
@@ -84,6 +100,7 @@ class Standin(Outside):
         super().__init__(running, image)
         running.vault_key()
         self.work.expect(r"^standin: ready$", bulkhead.BOOT_TIMEOUT, unless=TROUBLE)
+        self.note_platform()
 
     def attack(self, name, timeout=60):
         """The attack must be refused; returns how, in the stand-in's words."""
@@ -118,6 +135,18 @@ class Standin(Outside):
         own = words_of(FILES["standin.image"].read_bytes())  # it knows how they are computed
         got = words_of(self.machine.read_memory(*OWN_MEMORY)) & words_of(CANARY) - own
         equal({hex(word) for word in got}, set(), "words of vault's canary in the attacker's hands")
+
+
+def platform_registers(read):
+    """{name: bytes} of PLATFORM's functions and the IOMMU; read: Machine.read_memory."""
+    found = [base for base in ECAM if read(base, 2) == b"\x86\x80"]
+    equal(len(found), 1, "places of ECAM, where the host bridge shows its vendor")
+    registers = {"IOMMU": read(*IOMMU)}
+    for name, offset in PLATFORM.items():
+        config = bytearray(read(found[0] + offset, 256))
+        config[PCI_STATUS] = bytes(2)
+        registers[name] = bytes(config)
+    return registers
 
 
 def traces_in(memory):

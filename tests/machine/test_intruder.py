@@ -22,6 +22,7 @@ def test_root_in_linux():
     with standin.watched(standin.Outside, time_limit=180) as machine:
         key = machine.machine.vault_key()
         work = machine.machine.shell()
+        machine.note_platform()
         listed = re.findall(r"^  (\S+) ", work.output("intruder --list"), re.MULTILINE)
         status, output = work.run("intruder", timeout=120)
         tried = re.findall(RESULT, output, re.MULTILINE)
