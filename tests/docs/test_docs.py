@@ -242,17 +242,17 @@ def measured(row):
 
 
 def test_figures():
-    """What README says of size and speed is what docs/performance.md shows, rounded up."""
+    """README's bounds of size and speed hold, and by no more than a fifth: docs/performance.md."""
     page = " ".join((ROOT / "README.md").read_text().split())
-    for pattern, row, unit, slack in (
-            (r"CPUID round trip takes (\d+) instructions", "CPUID", 1, 1),
-            (r"keeps ([\d.]+) MiB", "core and policy image", 1 / 1024, 0.1),
-            (r"([\d,]+) lines of C and assembler", "lines of C and assembler", 1, 500)):
+    for pattern, row, unit in (
+            (r"CPUID round trip takes fewer than (\d+) instructions", "CPUID", 1),
+            (r"keeps less than ([\d.]+) MiB", "core and policy image", 1 / 1024),
+            (r"fewer than ([\d,]+) lines of C and assembler", "lines of C and assembler", 1)):
         found = re.search(pattern, page)
         if not found:
             raise Failure(f"README.md has nothing like {pattern!r}")
         said, real = float(found[1].replace(",", "")), measured(row) * unit
-        if not real <= said <= real + slack:
+        if not real < said <= 1.2 * real:
             raise Failure(f"README.md says {found[0]!r}, docs/performance.md {real:g}")
 
 
