@@ -123,14 +123,16 @@ void exit_call(struct vcpu *vcpu)
 {
     uint64_t number = vcpu->vmcb->rax & ~(uint64_t)BH_CALL_MASK;
     bool ours = (vcpu->vmcb->rax & BH_CALL_MASK) == BH_CALL && number < BH_CALLS;
+    int64_t result;
 
     if (vcpu->vmcb->cpl != 0 && !(vcpu->domain->rights & BH_RIGHT_USERCALL)) {
         exit_undefined(vcpu);
         return;
     }
     exits_skip_0f01(vcpu, 0xd9);
-    if (!ours)
+    result = ours ? calls[number](vcpu) : BH_E_CALL;
+    if (result == BH_E_CALL || result == BH_E_DENIED || result == BH_E_ADDRESS)
         audit_violation(vcpu->domain, vcpu->index, VIOLATION_CALL, vcpu->vmcb->rax,
                         vcpu->vmcb->rip);
-    vcpu->vmcb->rax = (uint64_t)(ours ? calls[number](vcpu) : BH_E_CALL);
+    vcpu->vmcb->rax = (uint64_t)result;
 }
