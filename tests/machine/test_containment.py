@@ -3,6 +3,10 @@
 The stand-in judges what it can see and asks vault; here core's console and the machine's memory
 are looked at from outside.
 """
+import contextlib
+import pathlib
+import tempfile
+
 import package
 import qemu
 import standin
@@ -80,9 +84,8 @@ INTERRUPTS = {
                ("ioapic-write", 0x10, "0x5fe"), ("ioapic-write", 0x10, "0x7fe"),
                ("ioapic-write", 0x2e, "0x7fe")),
     "ioapic-fire": (("ioapic-write", 0x14, "0x271"), ("ioapic-write", 0x14, "0x471")),
-    # What is kept in its one value isn't an attempt that harms: guests write it at start.
-    "apic-id": (),
-    "lvt-timer": (),
+    "apic-id": (("apic-write", 0x20, "0x1000000"),),
+    "lvt-timer": (),  # these bits of its entry are reserved, and ignored
 }
 INSTRUCTIONS = {
     "svm-instructions": tuple(("instruction", code) for code in (
@@ -96,8 +99,9 @@ INSTRUCTIONS = {
     # These have an effect that is the domain's own, or none.
     "lme-without-pae": (), "mode-orders": (), "caches-off": (), "invd": (), "cpuid": (),
     "vector-registers": (), "general-registers": (), "debug-registers": (),
-    # These are answered by an error.
-    "call-foreign-text": (), "call-foreign-channels": (), "call-doorbell-flood": (),
+    "call-foreign-text": (("hypercall", 0x42480004),),
+    # A number that no channel has is how a domain learns that it has no more; ringing is allowed.
+    "call-foreign-channels": (), "call-doorbell-flood": (),
 }
 # QEMU's IOMMU doesn't report what it denies.
 DEVICES = {"dma-read": (), "dma-write": (), "dma-straddle": (), "dma-interrupts": (), "msi": (),
@@ -208,6 +212,47 @@ def test_sweep(name, tried, kind, count):
         machine.core.expect(rf"^bulkhead: work: denied {kind} at .*, {count} times by now$", 10)
         machine.expect_vault()
         machine.expect_intact()
+
+
+@contextlib.contextmanager
+def changed_policy(old, new):
+    """The path of the stand-in's policy with a line changed."""
+    text = standin.POLICY.read_text().replace("../../policy", str(package.ROOT / "policy"))
+    contains(text, old, "the stand-in's policy")
+    with tempfile.TemporaryDirectory() as directory:
+        path = pathlib.Path(directory, "changed.policy")
+        path.write_text(text.replace(old, new, 1))
+        yield path
+
+
+def test_foreign_text_with_the_right_to_log():
+    """A domain that may log has core print its own memory, and nobody else's."""
+    with changed_policy("calls user", "calls user\n        may log") as policy:
+        with standin.watched(standin.Standin, policy=policy, files=standin.FILES,
+                             edu=True) as machine:
+            machine.attack("call-foreign-text")
+            machine.expect_vault()
+            lines = [line for line in machine.core.text.splitlines() if line.startswith("[work]")]
+            equal(lines, [], "what core has printed for the stand-in")
+
+
+PLANTED = 0x600dc0de600dc0de
+PLANTED_AT = {"vault's memory": 0x180000, "the channel": 0x8000}  # where nothing is put later
+
+
+def test_memory_is_scrubbed():
+    """What stood in the memory of vault and channel before is gone when they get it."""
+    with standin.machine() as machine:
+        places = {"vault's memory": machine.domains["vault"]["memory_base"],
+                  "the channel": machine.policy["channels"][0]["base"]}
+    places = {name: base + PLANTED_AT[name] for name, base in places.items()}
+    elsewhere = 0x20000000
+    devices = [part for place in (*places.values(), elsewhere) for part in (
+        "-device", f"loader,addr={place:#x},data={PLANTED:#x},data-len=8")]
+    with standin.machine(extra=tuple(devices)) as machine:
+        found = {name: int.from_bytes(machine.machine.read_memory(place, 8), "little")
+                 for name, place in (*places.items(), ("nobody's", elsewhere))}
+        equal(found, {**dict.fromkeys(places, 0), "nobody's": PLANTED}, "what was planted")
 
 
 class LowModules(package.Package):
