@@ -24,7 +24,9 @@ class PackageError(Exception):
 
 
 def relative(path):
-    return os.path.relpath(path)
+    """The path as a person would write it: relative, if it doesn't lead upwards."""
+    short = os.path.relpath(path)
+    return str(path) if short.startswith("..") else short
 
 
 def run_tool(*command):
