@@ -33,12 +33,19 @@ static uint64_t next_n(struct cursor *c, unsigned bytes)
     return value;
 }
 
-/* Reads prefixes (APM vol. 3, 1.2) and returns the first opcode byte. LOCK isn't ours. */
+/*
+ * Reads prefixes (APM vol. 3, 1.2) and returns the first opcode byte. LOCK isn't ours. A REX counts
+ * only right before the opcode; elsewhere the CPU ignores it (1.2.7), so any program may have one.
+ */
 static uint8_t read_prefixes(struct cursor *c, enum insn_mode mode, struct prefixes *p)
 {
     for (;;) {
         uint8_t byte = next(c);
 
+        if (mode == INSN_64 && (byte & 0xf0) == 0x40) {
+            p->rex = byte;
+            continue;
+        }
         switch (byte) {
         case 0x66:
             p->operand = true;
@@ -56,15 +63,9 @@ static uint8_t read_prefixes(struct cursor *c, enum insn_mode mode, struct prefi
         case 0xf3:
             break;
         default:
-            if (mode == INSN_64 && (byte & 0xf0) == 0x40) {
-                p->rex = byte;
-                return next(c);
-            }
             return byte;
         }
-        if (c->bad) {
-            return 0;
-        }
+        p->rex = 0;
     }
 }
 

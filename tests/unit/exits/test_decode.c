@@ -130,6 +130,8 @@ static void loads_and_stores_of_each_size_are_known(void **state)
         {INSN_64, "66 8b 07", "r0.2 = m2"},
         {INSN_64, "48 8b 07", "r0.8 = m8"},
         {INSN_64, "66 48 8b 07", "r0.8 = m8"}, /* REX.W wins (APM vol. 3, 1.2.2) */
+        {INSN_64, "4c 66 8b 07", "r0.2 = m2"}, /* a REX that isn't the last prefix: ignored */
+        {INSN_64, "4c 40 8b 07", "r0.4 = m4"}, /* the last of two */
         {INSN_64, "8a 07", "r0.1 = m1"},
         {INSN_64, "48 8a 0f", "r1.1 = m1"},
         {INSN_64, "66 8a 0f", "r1.1 = m1"},
@@ -292,6 +294,7 @@ static void fixed_opcodes_are_known(void **state)
     static const struct row rows[] = {
         {INSN_64, "0f a2", "op fa2"},       {INSN_16, "0f a2", "op fa2"},
         {INSN_64, "66 0f a2", "op fa2"},    {INSN_64, "f2 48 0f a2", "op fa2"},
+        {INSN_64, "48 66 0f a2", "op fa2"}, {INSN_64, "48 66 0f 01 d9", "op f01 d9"},
         {INSN_32, "0f 30", "op f30"},       {INSN_64, "0f 32", "op f32"},
         {INSN_32, "0f 08", "op f08"},       {INSN_64, "0f 09", "op f09"},
         {INSN_64, "f4", "op f4"},           {INSN_16, "66 67 f4", "op f4"},
@@ -332,8 +335,6 @@ static void what_is_not_ours_is_refused(void **state)
         {INSN_64, "c7 0f 01 02 03 04"}, /* C7 /1 */
         {INSN_64, "c7 f8 00 00 00 00"}, /* XBEGIN */
         {INSN_64, "c6 f8 00"},          /* XABORT */
-        {INSN_64, "48 66 8b 07"},       /* a REX that isn't the last prefix */
-        {INSN_64, "48 48 8b 07"},       /* two of them */
         {INSN_32, "48 8b 07"},          /* DEC EAX */
         {INSN_16, "4f f4"},             /* DEC DI */
         {INSN_64, "a4"},                /* MOVSB */

@@ -58,6 +58,7 @@ static void the_mode_decides_what_stands_there(void **state)
 {
     (void)state;
     assert_steps(0, "48 0f a2");
+    assert_steps(0, "48 66 0f a2"); /* any program can run that: it mustn't stop its domain */
     start(NULL);
     vcpu_model_mode(vcpu, INSN_32);
     vcpu_model_code(vcpu, 0, "48 0f a2");
