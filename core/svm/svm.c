@@ -18,7 +18,10 @@ _Static_assert(RDI * 8 == 0x38 && R8 * 8 == 0x40 && RBP * 8 == 0x28, "vmrun.S");
 _Noreturn void svm_loop(struct vcpu *vcpu);
 void svm_window(struct vmcb *guest, struct vmcb *host, bool sleep, bool interrupts);
 
-/* Owner of each: the CPU that runs the domain; others only set bits in `doorbells`. */
+/*
+ * Owner of each: the CPU that runs the domain. Others find it once `vmcb` is set, which is last;
+ * they set bits in `doorbells` and change nothing else.
+ */
 static struct vcpu vcpus[BH_MAX_DOMAINS];
 
 /* Owner of each: the CPU of that number. */
@@ -57,7 +60,6 @@ struct vcpu *svm_init_vcpu(const struct bh_header *image, unsigned index, unsign
     vmcb->dr7 = 0x400;
 
     memset(vcpu, 0, sizeof(*vcpu));
-    vcpu->vmcb = vmcb;
     vcpu->host = &host_state[cpu];
     vcpu->take_interrupts = domain->interrupts == BH_VIRTUAL;
     vcpu->image = image;
@@ -66,12 +68,15 @@ struct vcpu *svm_init_vcpu(const struct bh_header *image, unsigned index, unsign
     vcpu->index = index;
     vcpu->cpu = cpu;
     vcpu->code = &svm_no_code;
+    __atomic_store_n(&vcpu->vmcb, vmcb, __ATOMIC_RELEASE);
     return vcpu;
 }
 
 struct vcpu *svm_vcpu_of(unsigned index)
 {
-    return index < BH_MAX_DOMAINS && vcpus[index].vmcb ? &vcpus[index] : NULL;
+    return index < BH_MAX_DOMAINS && __atomic_load_n(&vcpus[index].vmcb, __ATOMIC_ACQUIRE)
+               ? &vcpus[index]
+               : NULL;
 }
 
 /* Leaves nothing of core's in the x87 and SSE registers that a domain could read. */
