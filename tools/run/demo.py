@@ -97,7 +97,7 @@ class Demo:
     def check(self, machine):
         show_core = line_shower("core")
         machine.core.on_text.append(show_core)
-        with self.steps.step("core", "Waiting for core, loaded and measured by GRUB",
+        with self.steps.step("core", "Waiting for core, loaded by GRUB",
                              MachineError) as step:
             step.detail = machine.core.expect(r"^bulkhead: core .*$", FIRMWARE_TIMEOUT,
                                               unless=TROUBLE)[0]
