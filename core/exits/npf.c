@@ -81,5 +81,7 @@ void exit_npf(struct vcpu *vcpu)
     if (!is_write)
         finish_load(vcpu, &insn, value);
     exits_set_rip(vcpu, vcpu->vmcb->rip + insn.length);
-    dma_poll_events(); /* interrupts are acknowledged through here, so this happens often */
+    /* A domain that uses devices comes by here with each EOI: so this is where core looks what its
+     * devices have tried in vain. */
+    dma_poll_events();
 }

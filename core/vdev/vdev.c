@@ -25,15 +25,12 @@ bool vdev_port(struct vcpu *vcpu, uint16_t port, unsigned size, bool in, uint32_
     return false;
 }
 
-/* A domain that uses devices comes by here with each EOI: so this is where core looks what its
- * devices have tried in vain. */
 bool vdev_memory(struct vcpu *vcpu, uint64_t gpa, unsigned size, bool is_write, uint64_t *value)
 {
     uint32_t offset = gpa & (PAGE_SIZE - 1);
     uint32_t word = (uint32_t)*value;
     bool done = false;
 
-    dma_poll_events();
     if (vcpu->domain->interrupts != BH_DIRECT || size != 4 || (offset & 3))
         return false;
     if (gpa - offset == APIC_BASE_DEFAULT)

@@ -95,6 +95,7 @@ static void assert_loads(const struct load *load, uint64_t value)
     assert_int_equal(vdev_model.address, GPA);
     assert_int_equal(vdev_model.size, load->size);
     assert_false(vdev_model.is_write);
+    assert_int_equal(vdev_model.polls, 1); /* what devices tried in vain is asked for once */
     assert_string_equal(console_text, "");
 }
 
