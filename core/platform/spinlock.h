@@ -7,6 +7,7 @@
  *   dma (dma.c): the device table, the IOMMUs' rings and logs
  *   pci (pci.c): ports CF8h and CFCh; a leaf
  *   ioapic (apic.c): the I/O APIC's index and window; a leaf
+ *   rtc (rtc.c): ports 70h and 71h; a leaf
  *   console (console.c): the output devices; a leaf
  */
 #ifndef CORE_PLATFORM_SPINLOCK_H

@@ -222,7 +222,7 @@ enum bh_msr_action {
     BH_MSR_GP = 1,    /* #GP(0), logged */
     BH_MSR_CONSTANT,  /* read: `value`; write: dropped if equal, else #GP(0) and logged */
     BH_MSR_HARDWARE,  /* read: the CPU's own value */
-    BH_MSR_DROP,      /* write: ignored, logged once */
+    BH_MSR_DROP,      /* write: ignored */
     BH_MSR_EFER,      /* core keeps SVME hidden and LME in step with CR0.PG */
     BH_MSR_APIC_BASE, /* read: the CPU's; write: the same value, or denied */
 };
