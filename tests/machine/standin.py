@@ -18,7 +18,7 @@ from testing import contains, equal
 POLICY = package.ROOT / "tests/machine/standin.policy"
 FILES = {"standin.image": package.BUILD / "domains/standin.bin",
          "vault.image": package.BUILD / "domains/vault.bin"}
-CORE_TROUBLE = r"^bulkhead: FATAL: .*$|^bulkhead: vault: stopped: .*$|^\[vault\] .*CHANGED.*$"
+CORE_TROUBLE = r"^bulkhead: FATAL: .*$|^bulkhead: vault: stopped: .*$"
 TROUBLE = r"^standin: \S+ BREACH.*$|^standin: error: .*$|^stopped by exception .*$|" \
           rf"^bulkhead: work: stopped: .*$|{CORE_TROUBLE}"
 
