@@ -31,6 +31,7 @@ CANARY = b"".join(struct.pack("<Q", (0x59524e4148423a01 + i * 0x9e3779b97f4a7c15
                   for i in range(CANARY_WORDS))
 DEVICE_TABLE = (0x10e00000, 0x200000)  # include/bulkhead/layout.h
 DENIED = (3, 0, 1, 0)  # an entry that lets nothing pass, by the AMD IOMMU specification
+PLATFORM_FUNCTIONS = (0x00, 0x08, 0xf8, 0xfa, 0xfb)  # host bridge, IOMMU, LPC, AHCI, SMBus
 GRANTED = (0x18, 0x20, 0xa0)  # nic, edu, the I/O APIC
 OWN_MEMORY = (0x100000, 0x100000)  # where the stand-in's program, buffers and stack lie
 
@@ -65,6 +66,20 @@ class Outside:
     def expect_denied(self, kind, address, details=".*"):
         """Core's console must name the attempt, behind those that were named before."""
         self.core.expect(rf"^bulkhead: work: denied {kind} at {address:#x} \({details}\)", 10)
+
+    def platform_functions(self):
+        """Configuration space of the functions that are nobody's: {bdf: its 64 double words}."""
+        def monitor(command):
+            return self.machine.qmp("human-monitor-command", **{"command-line": command})
+
+        def read(bdf, reg):
+            monitor(f"o /w 0xcf8 {0x80000000 | bdf << 8 | reg:#x}")
+            return int(monitor("i /w 0xcfc").split("=")[1], 16)
+
+        space = {bdf: [read(bdf, reg) for reg in range(0, 256, 4)] for bdf in PLATFORM_FUNCTIONS}
+        equal([hex(space[bdf][0]) for bdf in (0x00, 0xf8)], ["0x29c08086", "0x29188086"],
+              "ids of Q35's host bridge and LPC bridge")
+        return space
 
     def expect_open_devices(self, expected):
         """The device table's entries that let anything pass are those of these requester ids."""

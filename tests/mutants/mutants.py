@@ -1,9 +1,15 @@
 #!/usr/bin/python3
 """Show that the suite notices when a protection is taken away.
 
-A mutant is tests/mutants/NAME.patch: a header that says what it removes and which test must
-then fail, and the change. Each is applied to a copy of the tree, built, and just that test is
-run. A mutant is caught if the test fails; a build that fails catches nothing.
+A mutant is tests/mutants/NAME.patch: a header, and the change. The header's lines are
+
+  Removes: the protection
+  Fails: a test that must then fail, or a program of unit tests; as many lines as there are
+  Says: a regular expression for what that failure says, so that it fails for the right reason;
+        not for unit tests, which tell a line's number
+
+Each is applied to a copy of the tree, built, and just those tests are run. A mutant is caught
+if all of them fail so, and pass without it; a build that fails catches nothing.
 """
 import argparse
 import json
@@ -18,6 +24,7 @@ PATCHES = ROOT / "tests" / "mutants"
 COPY = ROOT / "build" / "mutants"
 REMOVES = re.compile(r"^Removes: (.+)$", re.MULTILINE)
 FAILS = re.compile(r"^Fails: (\S+)$", re.MULTILINE)
+SAYS = re.compile(r"^Says: (.+)$", re.MULTILINE)
 RESULTS = "build/tests/results.json"
 TIME_LIMIT = 600  # seconds to build a mutant, and to run its test
 
@@ -33,12 +40,12 @@ def run(*command):
 
 
 def header(patch):
-    """What a mutant removes and the test that must fail."""
-    text = patch.read_text()
-    removes, fails = REMOVES.search(text), FAILS.search(text)
-    if not removes or not fails:
-        raise MutantError("its header lacks 'Removes: ...' or 'Fails: TEST'")
-    return removes[1], fails[1]
+    """What a mutant removes, the tests that must fail, what their failures say."""
+    text = patch.read_text().split("\n--- ")[0]
+    removes, fails, says = REMOVES.search(text), FAILS.findall(text), SAYS.search(text)
+    if not removes or not fails or not (says or all(map(is_unit, fails))):
+        raise MutantError("its header lacks 'Removes: ...', 'Fails: TEST' or 'Says: ...'")
+    return removes[1], fails, re.compile(says[1] if says else "")
 
 
 def copy_tree():
@@ -62,37 +69,53 @@ def is_unit(test):
     return test.startswith("unit/")
 
 
-def build(test):
-    targets = ["all"]
-    if is_unit(test):
-        targets.append("build/tests/" + test.split(":")[0])
-    done = run("make", "-s", *targets)
+def build(tests):
+    programs = ["build/tests/" + test.split(":")[0] for test in tests if is_unit(test)]
+    done = run("make", "-s", "all", *programs)
     if done.returncode != 0:
         raise MutantError(f"it doesn't build:\n{done.stdout[-2000:]}")
 
 
-def is_caught(test):
-    """Whether the named test fails; of a unit test's program, any of its tests."""
+def run_tests(tests):
+    """{name: [(result, detail) of each of its tests]}."""
     (COPY / RESULTS).unlink(missing_ok=True)
-    run("tests/run.py", "--json", RESULTS, test)
-    results = {entry["name"]: entry["result"]
-               for entry in json.loads((COPY / RESULTS).read_text())["tests"]}
-    named = [result for name, result in results.items()
-             if name == test or name.startswith(test + ":")]
-    if not named:
-        raise MutantError(f"there is no test {test}")
-    return "failed" in named
+    run("tests/run.py", "--json", RESULTS, *tests)
+    entries = json.loads((COPY / RESULTS).read_text())["tests"]
+    found = {test: [(entry["result"], entry["detail"]) for entry in entries
+                    if entry["name"] == test or entry["name"].startswith(test + ":")]
+             for test in tests}
+    for test, results in found.items():
+        if not results:
+            raise MutantError(f"there is no test {test}")
+    return found
+
+
+def check_tests_pass(patches):
+    """A test that fails anyway would catch every mutant."""
+    tests = sorted({test for patch in patches for test in header(patch)[1]})
+    build(tests)
+    for test, results in run_tests(tests).items():
+        for result, detail in results:
+            if result != "passed":
+                sys.exit(f"mutants: error: {test} doesn't pass without a mutant:\n{detail}")
+    print(f"{len(tests)} tests pass without a mutant", flush=True)
 
 
 def try_mutant(patch):
-    """True if caught."""
-    _, test = header(patch)
+    """Why the mutant survives; nothing if it is caught."""
+    _, tests, says = header(patch)
     applied = apply(patch)
     if applied.returncode != 0:
         raise MutantError(f"it doesn't apply any more:\n{applied.stdout}")
     try:
-        build(test)
-        return is_caught(test)
+        build(tests)
+        for test, results in run_tests(tests).items():
+            details = [detail for result, detail in results if result == "failed"]
+            if not details:
+                return f"{test} passes"
+            if not any(says.search(detail) for detail in details):
+                return f"{test} fails, but doesn't say {says.pattern!r}:\n" + "\n".join(details)
+        return ""
     finally:
         apply(patch, "--reverse")
 
@@ -126,12 +149,14 @@ def main():
     if not patches:
         sys.exit("mutants: no such mutant. tests/mutants/ has them")
     copy_tree()
+    check_tests_pass(patches)
     counts = {"caught": 0, "survived": 0, "unusable": 0}
     for patch in patches:
         try:
-            removes, test = header(patch)
-            result = "caught" if try_mutant(patch) else "survived"
-            detail = f"{removes} ({test})"
+            removes, tests, _ = header(patch)
+            why = try_mutant(patch)
+            result = "survived" if why else "caught"
+            detail = why or f"{removes} ({', '.join(tests)})"
         except (MutantError, subprocess.TimeoutExpired) as error:
             result, detail = "unusable", str(error)
         counts[result] += 1
