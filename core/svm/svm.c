@@ -125,7 +125,8 @@ void svm_inject_exception(struct vcpu *vcpu, unsigned vector, uint32_t error)
 {
     uint64_t event = VMCB_EVENT_VALID | VMCB_EVENT_EXCEPTION | vector;
 
-    if (has_error_code(vector)) {
+    /* Real mode knows none (8.6), and the CPU would push what EVENTINJ says nevertheless. */
+    if (has_error_code(vector) && (vcpu->vmcb->cr0 & CR0_PE)) {
         event |= VMCB_EVENT_HAS_ERROR | (uint64_t)error << 32;
     }
     vcpu->vmcb->eventinj = event;

@@ -77,7 +77,8 @@ static void a_refused_value_is_a_fault_and_changes_nothing(void **state)
         assert_true(write_cr0("0f 22 c0"));
         assert_int_equal(vcpu->vmcb->cr0, cr0);
         assert_int_equal(vcpu->vmcb->rip, MODEL_CODE);
-        assert_int_equal(vcpu->vmcb->eventinj & ~VMCB_EVENT_HAS_ERROR, MODEL_EXCEPTION(VECTOR_GP));
+        assert_int_equal(vcpu->vmcb->eventinj,
+                         mode == INSN_16 ? MODEL_EXCEPTION(VECTOR_GP) : MODEL_GP);
     }
 }
 
