@@ -22,7 +22,8 @@ static void send_ipi(struct vcpu *vcpu, uint32_t low)
                         (uint64_t)icr_high[vcpu->index] << 32 | low, 0);
     if (ipi.self_vector)
         apic_write(APIC_ICR_LOW, APIC_ICR_SELF | ipi.self_vector);
-    if (ipi.self_nmi)
+    /* A real one, so that it stays pending beside whatever else the domain has to take. */
+    if (ipi.self_nmi && !apic_send(self.id, APIC_ICR_NMI))
         svm_inject_nmi(vcpu);
 }
 

@@ -32,6 +32,20 @@ uint64_t cpu_model_msr(uint32_t number)
     return 0xfedcba9876543210u ^ (uint64_t)number * 0x100000001u;
 }
 
+/* Ports: the real-time clock's alone. */
+void out8(uint16_t port, uint8_t value)
+{
+    assert_int_equal(port, 0x70);
+    cpu_model.cmos_index = value;
+}
+
+uint8_t in8(uint16_t port)
+{
+    assert_int_equal(port, 0x71);
+    assert_in_range(cpu_model.cmos_index, 0, sizeof(cpu_model.cmos) - 1);
+    return cpu_model.cmos[cpu_model.cmos_index];
+}
+
 uint64_t read_msr(uint32_t msr)
 {
     cpu_model.msr_reads++;

@@ -28,6 +28,7 @@ struct cpu_model {
     bool has_interrupts; /* IF */
     uint32_t apic[0x400 / 4];
     uint32_t ioapic[0x100];
+    uint8_t cmos[0x80], cmos_index;
     struct model_log msr_log, apic_log, apic_sent, ioapic_log;
 };
 

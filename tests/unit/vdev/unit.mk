@@ -1,1 +1,11 @@
 unit/vdev/test_apic_filter := core/vdev/apic_filter.c
+
+# The devices behind the handlers of exits, on models of the hardware behind them.
+VDEV_ON_MODEL = $(filter-out %/vdev_model.c,$(EXITS_ON_MODEL)) $(wildcard core/vdev/*.c) \
+	tests/models/dma_model.c tests/models/pci_model.c
+
+define vdev_test
+unit/vdev/$(1) = $$(VDEV_ON_MODEL)
+unit-flags/vdev/$(1) = $$(EXITS_FLAGS)
+endef
+$(foreach test,test_apic,$(eval $(call vdev_test,$(test))))

@@ -13,6 +13,8 @@ struct cpuid {
     uint32_t eax, ebx, ecx, edx;
 };
 
+void out8(uint16_t port, uint8_t value);
+uint8_t in8(uint16_t port);
 uint64_t read_msr(uint32_t msr);
 void write_msr(uint32_t msr, uint64_t value);
 struct cpuid cpuid(uint32_t leaf, uint32_t subleaf);

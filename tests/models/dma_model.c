@@ -1,0 +1,17 @@
+#include "models/dma_model.h"
+
+#include "core/iommu_dev/dma.h"
+
+unsigned model_polls, model_revocations;
+uint32_t model_revoked;
+
+void dma_poll_events(void)
+{
+    model_polls++;
+}
+
+void dma_revoke(uint32_t domain)
+{
+    model_revocations++;
+    model_revoked = domain;
+}
