@@ -8,7 +8,8 @@
 #include "core/platform/platform.h"
 #include "core/vdev/devices.h"
 
-#define ADDRESS_BITS 0x80fffffcu
+#define ADDRESS_BITS 0x8ffffffcu
+#define EXTENDED     0x0f000000u /* AMD: bits 11:8 of the register, and no domain has those */
 #define BARS         6u
 #define ABSENT       0xffffffffu
 
@@ -158,7 +159,8 @@ static bool access_config(struct vcpu *vcpu, uint8_t byte, unsigned size, bool i
 
     while (i < vcpu->domain->functions.count && rows[i].bdf != bdf)
         i++;
-    if (!(address & PCI_CONFIG_ENABLE) || i == vcpu->domain->functions.count) {
+    if ((address & (PCI_CONFIG_ENABLE | EXTENDED)) != PCI_CONFIG_ENABLE ||
+        i == vcpu->domain->functions.count) {
         *value = ABSENT;
         if (!in)
             audit_violation(vcpu->domain, vcpu->index, VIOLATION_PCI_WRITE,

@@ -13,7 +13,6 @@ void vdev_stop_domain(const struct vcpu *vcpu)
 {
     dma_revoke(vcpu->index);
     vpci_quiet(vcpu);
-    dma_revoke(vcpu->index);
 }
 
 bool vdev_port(struct vcpu *vcpu, uint16_t port, unsigned size, bool in, uint32_t *value)

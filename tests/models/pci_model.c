@@ -55,7 +55,12 @@ static void write_bytes(uint16_t function, uint16_t offset, uint32_t value, uint
     assert_true(offset % size == 0 && offset + size <= 256);
     if (!model)
         return;
-    memcpy(model->config + offset, &value, size);
+    for (unsigned i = 0; i < size; i++) {
+        uint8_t byte = (uint8_t)(value >> 8 * i), clears = model->clears[offset + i];
+
+        model->config[offset + i] =
+            (uint8_t)((byte & ~clears) | (model->config[offset + i] & clears & ~byte));
+    }
     if (model->on_write)
         model->on_write(model, offset);
 }

@@ -7,6 +7,7 @@
 struct pci_model {
     uint16_t function;
     uint8_t config[256];
+    uint8_t clears[256]; /* bits that writing a one clears and nothing sets */
     /* Called after a write has been stored, so that it can be undone. */
     void (*on_write)(struct pci_model *model, uint16_t offset);
 };
