@@ -7,10 +7,11 @@
 #include "core/platform/platform.h"
 #include "core/vdev/devices.h"
 
-#define PINS     24u
-#define MODE     0x700u
-#define LOWEST   0x100u
-#define WRITABLE 0x1afffu /* vector, delivery mode, destination mode, polarity, trigger, mask */
+#define PINS            24u
+#define VERSION_82093AA 0x11u
+#define MODE            0x700u
+#define LOWEST          0x100u
+#define WRITABLE        0x1afffu /* vector, delivery mode, destination mode, polarity, trigger, mask */
 
 static uint32_t selected[BH_MAX_DOMAINS];
 
@@ -18,8 +19,10 @@ static void read_window(const struct vcpu *vcpu, uint32_t index, uint32_t *value
 {
     uint32_t pin = (index - IOAPIC_ENTRY) / 2;
 
-    if (index == IOAPIC_ID || index == IOAPIC_VERSION) {
+    if (index == IOAPIC_ID) {
         *value = ioapic_read(index);
+    } else if (index == IOAPIC_VERSION) { /* later ones have an EOI register, which isn't here */
+        *value = (ioapic_read(index) & ~0xffu) | VERSION_82093AA;
     } else if (index >= IOAPIC_ENTRY && pin < PINS) {
         bool granted = vcpu->domain->ioapic_pins >> pin & 1;
 
