@@ -129,6 +129,7 @@ def test_attack(name, denied):
 # Attack that core answers by stopping the domain: core's reason, and what was denied before.
 ENDS = {
     "page-walk": ("its page tables lie in memory", (("memory-read", 0x11000000),)),
+    "page-zero": ("its code changed", ()),  # core can't look at it
     "read-modify-write": ("not by a plain move", (("memory-write", 0x11000000),)),
     "string-copy": ("not by a plain move", (("memory-read", 0x10000000),)),
     "foreign-stack": ("not by a plain move", (("memory-write", 0x10000ff8),)),

@@ -23,6 +23,29 @@ static void page_walk(struct report *report)
     mmio_read64((uintptr_t)WINDOW_GIB << 30);
 }
 
+/*
+ * Page tables in the machine's first page, which is this domain's but isn't mapped in core, and
+ * code behind their second entry (the first lies at address 0, which core takes for nothing
+ * anyway). To know the instruction that exits, core has to look there.
+ */
+static void page_zero(struct report *report)
+{
+    uintptr_t page = 0;
+
+    (void)report;
+    __asm__("" : "+r"(page)); /* gcc takes it for a null pointer else */
+    for (unsigned i = 0; i < PAGE_ENTRIES; i++)
+        ((volatile uint64_t *)page)[i] = flat_pml4.entry[i == 1 ? 0 : i];
+    __asm__ volatile("mov %0, %%cr3\n\t"
+                     "lea 1f(%%rip), %%rax\n\t"
+                     "bts $39, %%rax\n\t"
+                     "jmp *%%rax\n"
+                     "1:\tcpuid"
+                     :
+                     : "r"(page)
+                     : "rax", "rbx", "rcx", "rdx", "memory");
+}
+
 /* Anything but a plain MOV: core decodes no more than that. */
 static void read_modify_write(struct report *report)
 {
@@ -74,6 +97,7 @@ static void stop(struct report *report)
 
 static const struct attack attacks[] = {
     {"page-walk", page_walk, "page tables of its own that point into core"},
+    {"page-zero", page_zero, "page tables in machine page 0, where core has no memory"},
     {"read-modify-write", read_modify_write, "LOCK ADD on core's memory"},
     {"string-copy", string_copy, "REP MOVSB out of the policy image"},
     {"foreign-stack", foreign_stack, "PUSH into others' memory"},
