@@ -11,6 +11,7 @@
 #include "core/platform/platform.h"
 #include "core/policy/policy.h"
 #include "core/smm_container/smm.h"
+#include "core/vdev/vdev.h"
 #include "hw/multiboot1.h"
 #include "hw/multiboot2.h"
 
@@ -132,6 +133,7 @@ noreturn void core_main(uint32_t magic, uint32_t address)
 
     policy = policy_load(&boot_info);
     policy_match(policy, &cpus);
+    vpci_place(policy);
     domains_place(policy, &boot_info, &cpus);
     dma_apply(policy); /* last: a device must not change a file between its check and its use */
     smp_enter(domains_run);

@@ -68,10 +68,19 @@ static void place(const struct bh_pci_function *row)
         sized = pci_read32(row->bdf, reg);
         pci_write32(row->bdf, reg, value);
         if ((sized | ignored) != (value | mask | ignored))
-            fatal("PCI device %x:%x.%x: BAR %u is of another size or kind than the policy says: "
-                  "sized it reads 0x%x, not 0x%x. Correct it in the machine description",
+            fatal("a BAR is of another size or kind than the policy says: PCI device %x:%x.%x, BAR "
+                  "%u, sized it reads 0x%x, not 0x%x. Correct it in the machine description",
                   row->bdf >> 8, row->bdf >> 3 & 31, row->bdf & 7, n, sized, value | mask);
     }
+}
+
+void vpci_place(const struct bh_header *policy)
+{
+    const struct bh_pci_function *rows = bh_rows(policy, &policy->functions);
+
+    for (unsigned i = 0; i < policy->functions.count; i++)
+        if (rows[i].granted)
+            place(&rows[i]);
 }
 
 void vpci_init(const struct vcpu *vcpu)
@@ -79,8 +88,6 @@ void vpci_init(const struct vcpu *vcpu)
     const struct bh_pci_function *rows = rows_of(vcpu);
 
     for (unsigned i = 0; i < vcpu->domain->functions.count; i++) {
-        if (rows[i].granted)
-            place(&rows[i]);
         for (unsigned n = 0; n < BARS; n++) {
             uint32_t mask;
 

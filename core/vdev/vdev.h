@@ -10,7 +10,13 @@
 
 #include "core/svm/svm.h"
 
-/* Places the BARs of the PCI functions that the domain is given, and resets its virtual state. */
+/*
+ * Places the BARs of all PCI functions that are given away, before any domain runs. Fatal if one
+ * doesn't take its address.
+ */
+void vpci_place(const struct bh_header *policy);
+
+/* Resets the domain's virtual state. */
 void vdev_init_domain(struct vcpu *vcpu);
 
 /* Cuts the domain's devices off. */

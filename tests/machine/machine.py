@@ -23,6 +23,7 @@ from testing import Failure, equal
 
 CORE_UP = r"^bulkhead: core .*$"
 TROUBLE = r"^bulkhead: FATAL: .*$|^bulkhead: \w+: stopped: .*$|Kernel panic.*$"
+RAN = r"^\[|: starts on core \d"  # a domain's line, or core's before it runs one
 # `bulkhead: FATAL: <cause>: <details>. <remedy>.`
 REFUSAL = r"^bulkhead: FATAL: (?P<cause>[^:]+): (?P<details>.+)\. (?P<remedy>[^.]+)\.$"
 BOOT_TIMEOUT = 90
@@ -49,7 +50,7 @@ class BulkheadMachine(Machine):
         if not re.search(pattern, refusal[0]):
             raise Failure(f"core refuses\n  expected: {pattern!r}\n  got:      {refusal[0]!r}")
         self.wait_until_halted()
-        ran = [line for line in self.core.text.splitlines() if line.startswith("[")]
+        ran = [line for line in self.core.text.splitlines() if re.search(RAN, line)]
         equal(ran, [], "lines of domains on core's console")
         return refusal
 

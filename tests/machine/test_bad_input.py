@@ -244,6 +244,9 @@ def test_kernel_that_is_none():
 # The machine.
 
 OTHER_DEVICE = ("-device", "e1000,addr=03.0,romfile=")
+# Without MSI-X, BAR 1 isn't there.
+OTHER_BARS = ("-device", "virtio-net-pci,addr=03.0,disable-legacy=on,iommu_platform=on,vectors=0,"
+              "romfile=")
 
 
 @cases({
@@ -254,6 +257,7 @@ OTHER_DEVICE = ("-device", "e1000,addr=03.0,romfile=")
                                       r"row \d+, ffffffff"),
     "other-device": ({"network": False, "extra": OTHER_DEVICE},
                      r"a PCI function isn't that device on this machine: row \d+, 100e8086"),
+    "other-bars": ({"network": False, "extra": OTHER_BARS}, r"a BAR is of another size or kind.*BAR 1"),
     "no-memory-for-core": ({"memory_mib": 274}, r"core's place is not usable memory"),
     "no-memory-for-modules": ({"memory_mib": 280}, r"a module lies outside usable memory"),
 })
