@@ -58,6 +58,7 @@ static void bar_value(const struct bh_pci_function *row, unsigned n, uint32_t *v
 static void place(const struct bh_pci_function *row)
 {
     pci_write16(row->bdf, PCI_COMMAND, 0);
+    pci_write32(row->bdf, PCI_ROM, 0); /* firmware may have switched its decoder on */
     for (unsigned n = 0; n < BARS; n++) {
         uint8_t reg = (uint8_t)(PCI_BAR0 + 4 * n);
         uint32_t value, mask, sized, ignored;
