@@ -66,6 +66,7 @@ static int start(void **state)
     nic = pci_model_add(NIC, 2);
     nic->on_write = behave;
     nic->config[PCI_COMMAND] = 0x07; /* as firmware left it */
+    nic->config[PCI_ROM] = 0x01;     /* likewise: its decoder is on */
     row = image_model.function;
     *row = (struct bh_pci_function){.bdf = NIC, .domain = WORK, .granted = 1};
     describe(0, 0xd0000000, 0x1000, 0);
@@ -114,6 +115,7 @@ static void bars_are_placed_and_decoders_off(void **state)
     assert_int_equal(real(2), 0xd010000c);
     assert_int_equal(real(3), 8);
     assert_int_equal(nic->config[PCI_COMMAND], 0);
+    assert_int_equal(nic->config[PCI_ROM], 0);
 }
 
 static void bars_answer_sizing_and_stay(void **state)
