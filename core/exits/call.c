@@ -109,8 +109,11 @@ static int64_t call_log(struct vcpu *vcpu)
     return BH_OK;
 }
 
+/* A domain's programs may be allowed to call core, but not to end the domain under its kernel. */
 static int64_t call_stop(struct vcpu *vcpu)
 {
+    if (vcpu->vmcb->cpl != 0)
+        return BH_E_DENIED;
     exits_stop(vcpu, "it asked to");
 }
 

@@ -27,7 +27,7 @@ enum bh_call {
                             the n-th channel has rung since the last call. Domains with
                             virtual interrupts only: a direct one halts by HLT. */
     BH_CALL_LOG = 4,     /* RDI = GPA, RSI = length 1..BH_LOG_MAX: print one line */
-    BH_CALL_STOP = 5,    /* this domain ends; does not return */
+    BH_CALL_STOP = 5,    /* this domain ends; CPL 0 only; does not return */
     BH_CALLS
 };
 

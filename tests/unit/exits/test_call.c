@@ -267,6 +267,18 @@ static void logging_is_a_right(void **state)
     assert_null(strstr(console_text, "[vault]"));
 }
 
+/* A program of the domain's, though it may call core, can't end it. */
+static void only_the_kernel_ends_its_domain(void **state)
+{
+    (void)state;
+    image_model.domain[WORK].rights |= BH_RIGHT_USERCALL;
+    for (uint8_t cpl = 1; cpl <= 3; cpl++) {
+        work->vmcb->cpl = cpl;
+        assert_int_equal(call(work, BH_CALL_STOP, 0, 0), BH_E_DENIED);
+        assert_false(work->stopped);
+    }
+}
+
 static void a_domain_may_end_itself(void **state)
 {
     (void)state;
@@ -296,6 +308,7 @@ int main(void)
         cmocka_unit_test_setup(bad_lengths_and_addresses_are_errors, start),
         cmocka_unit_test_setup(logging_is_a_right, start),
         cmocka_unit_test_setup(a_domain_may_end_itself, start),
+        cmocka_unit_test_setup(only_the_kernel_ends_its_domain, start),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
