@@ -3,7 +3,7 @@
 #
 #   scripts/setup.sh build   compiler, libraries, work's kernel, the console font
 #   scripts/setup.sh run     build + QEMU, firmware, GRUB, TPM emulator, minisign
-#   scripts/setup.sh test    run + cmocka, Zydis, GRUB for BIOS machines
+#   scripts/setup.sh test    run + cmocka, Zydis, libcbor, GRUB for BIOS machines
 #
 # Asks nothing. Needs root or sudo only while something is missing from the
 # system; says nothing when all is there. Can be interrupted and run again: what
@@ -24,7 +24,7 @@ FONT=Lat15-VGA16.psf.gz
 PACKAGES_build="gcc binutils libc6-dev python3 flex bison libsodium-dev busybox-static"
 PACKAGES_run="minisign qemu-system-x86 ovmf seabios swtpm
               grub-common grub-efi-amd64-bin mtools"
-PACKAGES_test="libcmocka-dev libzydis-dev grub-pc-bin clang-format git"
+PACKAGES_test="libcmocka-dev libzydis-dev libcbor-dev grub-pc-bin clang-format git"
 
 say() { echo "setup: $*"; }
 die() {
