@@ -21,11 +21,12 @@ help: ## list what can be made
 include core/core.mk
 include domains/domains.mk
 include tools/policyc/policyc.mk
+include tools/attest/attest.mk
 include tests/tests.mk
 include tests/bench/bench.mk
 include tests/mutants/mutants.mk
 
-all: core domains policyc ## build core, domains and policyc (needs the packages of scripts/setup.sh)
+all: core domains policyc bhattest ## build core, domains, policyc and bhattest (needs the packages of scripts/setup.sh)
 
 run: ## install what is needed, build, boot the demonstration and check it
 	@scripts/setup.sh run

@@ -21,7 +21,8 @@ KERNEL_MODULES="virtio_pci virtio_net msr"
 FONT_PACKAGE=console-setup-linux
 FONT=Lat15-VGA16.psf.gz
 
-PACKAGES_build="gcc binutils libc6-dev python3 flex bison libsodium-dev busybox-static"
+PACKAGES_build="gcc binutils libc6-dev python3 flex bison libsodium-dev busybox-static
+                libssl-dev libjansson-dev libcbor-dev libtss2-dev"
 PACKAGES_run="minisign qemu-system-x86 ovmf seabios swtpm
               grub-common grub-efi-amd64-bin mtools"
 PACKAGES_test="libcmocka-dev libzydis-dev libcbor-dev grub-pc-bin clang-format git"

@@ -1,0 +1,1 @@
+unit/attest/test_codes := tools/attest/codes.c

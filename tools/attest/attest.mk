@@ -1,0 +1,24 @@
+# bhattest, the verifier. ATTEST_LIB is all but main.c and the commands: what decides, without
+# input or output of its own but for reading files; tests link it with their own flags.
+ATTEST_BUILD := $(BUILD)/attest.o
+ATTEST_COMMANDS := tools/attest/main.c tools/attest/command.c $(wildcard tools/attest/cmd_*.c) \
+	$(wildcard tools/attest/enroll*.c)
+ATTEST_LIB := $(filter-out $(ATTEST_COMMANDS),$(wildcard tools/attest/*.c))
+ATTEST_SOURCES := $(ATTEST_COMMANDS) $(ATTEST_LIB)
+ATTEST_OBJECTS := $(ATTEST_SOURCES:%.c=$(ATTEST_BUILD)/%.o)
+ATTEST_LIBS := -lcrypto -lsodium -ljansson -lcbor
+ATTEST_CFLAGS := $(HOST_CFLAGS)
+
+.PHONY: bhattest
+bhattest: $(BUILD)/bhattest
+
+$(BUILD)/bhattest: $(ATTEST_OBJECTS)
+	@echo "  LINK    $@"
+	@$(CC) -o $@ $^ $(ATTEST_LIBS)
+
+$(ATTEST_BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "  CC      $<"
+	@$(CC) $(ATTEST_CFLAGS) -MMD -MP -c -o $@ $<
+
+-include $(ATTEST_OBJECTS:.o=.d)
