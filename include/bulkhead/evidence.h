@@ -93,6 +93,14 @@ _Static_assert(sizeof(struct bh_binding) == 212, "no padding");
 #define BH_NV_BASE    0x01804201u /* 8 bytes, big-endian; written once, write-locked */
 #define BH_NV_TRUST   0x01804202u /* SHA-256 of trust.pub, 32 bytes; written once, write-locked */
 
+/*
+ * Their attributes (TPMA_NV) when enrolment is complete, all of them; core accepts no others. Name
+ * algorithm SHA-256, authPolicy BH_AK_POLICY. COUNTER: nt = counter, POLICYWRITE, AUTHREAD, NO_DA,
+ * WRITTEN. BASE and TRUST: POLICYWRITE, WRITEDEFINE, AUTHREAD, NO_DA, WRITTEN, WRITELOCKED.
+ */
+#define BH_NV_COUNTER_ATTRIBUTES 0x22040018u
+#define BH_NV_FIXED_ATTRIBUTES   0x22042808u
+
 /* What a domain that `may attest` passes to BH_CALL_ATTEST_START (bulkhead/abi.h). */
 struct bh_attest_request {
     uint8_t nonce[BH_NONCE_SIZE];
