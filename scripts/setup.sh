@@ -23,9 +23,10 @@ FONT=Lat15-VGA16.psf.gz
 
 PACKAGES_build="gcc binutils libc6-dev python3 flex bison libsodium-dev busybox-static
                 libssl-dev libjansson-dev libcbor-dev libtss2-dev"
-PACKAGES_run="minisign qemu-system-x86 ovmf seabios swtpm
+PACKAGES_run="minisign qemu-system-x86 ovmf seabios swtpm swtpm-tools
               grub-common grub-efi-amd64-bin mtools"
-PACKAGES_test="libcmocka-dev libzydis-dev libcbor-dev grub-pc-bin clang-format git"
+PACKAGES_test="libcmocka-dev libzydis-dev grub-pc-bin clang-format git
+               tpm2-tools openssl"
 
 say() { echo "setup: $*"; }
 die() {

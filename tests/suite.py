@@ -21,7 +21,8 @@ import traceback
 TESTS = pathlib.Path(__file__).resolve().parent
 ROOT = TESTS.parent
 UNIT_PROGRAMS = ROOT / "build" / "tests" / "unit"
-IMPORT_PATH = [str(TESTS), str(TESTS / "machine"), str(ROOT / "tools" / "run")]
+IMPORT_PATH = [str(TESTS), str(TESTS / "harness"), str(TESTS / "machine"),
+               str(ROOT / "tools" / "run")]
 PROGRAM_LIMIT = 60
 FUNCTION_LIMIT = 120
 

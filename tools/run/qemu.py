@@ -27,6 +27,7 @@ import threading
 import time
 
 from console import Console, MachineError
+from tpm import Tpm
 
 OVMF_CODE = "/usr/share/OVMF/OVMF_CODE_4M.fd"
 OVMF_VARS = "/usr/share/OVMF/OVMF_VARS_4M.fd"
@@ -71,12 +72,15 @@ class Disk:
 
     image: pathlib.Path
     uefi: bool = True
+    # UEFI's variables, kept from boot to boot: made where there are none; None: new ones each time
+    variables: pathlib.Path = None
 
     def arguments(self, directory):
         arguments = []
         if self.uefi:
-            variables = pathlib.Path(directory, "ovmf-variables.fd")
-            shutil.copyfile(OVMF_VARS, variables)
+            variables = self.variables or pathlib.Path(directory, "ovmf-variables.fd")
+            if not self.variables or not variables.exists():
+                shutil.copyfile(OVMF_VARS, variables)
             arguments += ["-drive", f"if=pflash,format=raw,readonly=on,file={OVMF_CODE}",
                           "-drive", f"if=pflash,format=raw,file={comma(variables)}"]
         # snapshot=on: the image stays as it was built
@@ -95,7 +99,7 @@ class Config:
     network: bool = True  # virtio-net at 00:03.0 behind QEMU's user networking
     edu: bool = False  # QEMU's DMA test device at 00:04.0
     screen: bool = False  # VGA at 00:02.0, for the framebuffer console
-    tpm: bool = False  # a TPM 2.0 (swtpm) at FED40000h
+    tpm: object = False  # at FED40000h: True is one that was never used, or a Tpm
     extra: tuple = ()  # further arguments for QEMU
     time_limit: float = 120  # seconds for the whole machine; None: no limit
     directory: pathlib.Path = None  # for the run's files; None: a temporary one
@@ -233,16 +237,12 @@ class Machine:
         return process
 
     def start_tpm(self):
-        """Start swtpm with a fresh state; returns the descriptor through which QEMU drives it."""
-        state = self.directory / "tpm"
-        shutil.rmtree(state, ignore_errors=True)
-        state.mkdir()
-        ours, theirs = self.socket_pair()
-        self.spawn(["swtpm", "socket", "--tpm2", "--tpmstate", f"dir={state}",
-                    "--ctrl", f"type=unixio,clientfd={theirs.fileno()}",
-                    "--terminate"], [theirs.fileno()])
-        theirs.close()
-        return ours.fileno()
+        """Start the TPM; returns the descriptor through which QEMU drives it."""
+        if isinstance(self.config.tpm, Tpm):
+            return self.config.tpm.attach(self)
+        fresh = self.directory / "tpm"
+        shutil.rmtree(fresh, ignore_errors=True)
+        return Tpm(fresh).attach(self)
 
     def stop(self):
         if self.watchdog:
