@@ -26,7 +26,7 @@ static bool check_identity(const struct bh_header *h, uint32_t n, struct policy_
         return policy_fail(fault, POLICY_DOMAIN_KIND, n, 0);
     if (d->boot == BH_BOOT_LINUX && d->kind != BH_PRIMARY)
         return policy_fail(fault, POLICY_DOMAIN_BOOT, n, 0);
-    if (d->pad != 0 || (d->rights & ~(BH_RIGHT_LOG | BH_RIGHT_USERCALL | BH_RIGHT_CLOCK)) != 0)
+    if (d->pad != 0 || (d->rights & ~BH_RIGHTS) != 0)
         return policy_fail(fault, POLICY_DOMAIN_PADDING, n, 0);
     if (d->asid == 0)
         return policy_fail(fault, POLICY_DOMAIN_ASID, n, d->asid);

@@ -100,10 +100,12 @@ bool image_check_header(const void *bytes, size_t size, struct policy_fault *fau
         return false;
     if (!image_is_name(h->name, sizeof h->name) || !image_is_name(h->machine, sizeof h->machine))
         return policy_fail(fault, POLICY_HEADER_NAME, 0, 0);
-    if (!image_zero(h + 1, BH_PAGE - sizeof *h))
+    if (h->pad != 0 || !image_zero(h + 1, BH_PAGE - sizeof *h))
         return policy_fail(fault, POLICY_HEADER_PADDING, 0, 0);
     if ((h->required_features & ~(BH_FEATURE_NPT | BH_FEATURE_AMDVI | BH_FEATURE_RDRAND)) != 0)
         return policy_fail(fault, POLICY_FEATURES, 0, h->required_features);
+    if (h->attest != BH_ATTEST_REQUIRED && h->attest != BH_ATTEST_OPTIONAL)
+        return policy_fail(fault, POLICY_ATTEST, 0, h->attest);
     if (memcmp(h->denied_dte, denied, sizeof denied) != 0)
         return policy_fail(fault, POLICY_DENIED_DTE, 0, 0);
     return tables_fit(h, fault);

@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #define BH_IMAGE_MAGIC  "BHPOLICY" /* 8 bytes, no terminating zero */
-#define BH_IMAGE_FORMAT 1u
+#define BH_IMAGE_FORMAT 2u
 #define BH_PAGE         4096u
 #define BH_IOPM_SIZE    (3u * BH_PAGE) /* APM vol. 2, 15.10.1 */
 #define BH_MSRPM_SIZE   (2u * BH_PAGE) /* APM vol. 2, 15.11 */
@@ -54,16 +54,24 @@ struct bh_header {
     char machine[BH_NAME_SIZE]; /* the machine description's */
     uint64_t denied_dte[4];     /* device-table entry of every device that has no row */
     uint64_t required_features; /* BH_FEATURE_* bits */
-    struct bh_table domains;    /* struct bh_domain */
-    struct bh_table files;      /* struct bh_file */
-    struct bh_table regions;    /* struct bh_region, ascending, not overlapping */
-    struct bh_table channels;   /* struct bh_channel */
-    struct bh_table functions;  /* struct bh_pci_function, ascending by domain, then bdf */
-    struct bh_table dtes;       /* struct bh_dte, ascending by device id */
-    struct bh_table cpuid;      /* struct bh_cpuid, each domain's rows together */
-    struct bh_table msrs;       /* struct bh_msr, each domain's rows together, ascending */
+    uint32_t attest;            /* enum bh_attest */
+    uint32_t pad;
+    struct bh_table domains;   /* struct bh_domain */
+    struct bh_table files;     /* struct bh_file */
+    struct bh_table regions;   /* struct bh_region, ascending, not overlapping */
+    struct bh_table channels;  /* struct bh_channel */
+    struct bh_table functions; /* struct bh_pci_function, ascending by domain, then bdf */
+    struct bh_table dtes;      /* struct bh_dte, ascending by device id */
+    struct bh_table cpuid;     /* struct bh_cpuid, each domain's rows together */
+    struct bh_table msrs;      /* struct bh_msr, each domain's rows together, ascending */
 };
 _Static_assert(sizeof(struct bh_header) <= BH_PAGE, "the header has one page");
+
+/* Whether the machine's TPM must be there for core to measure into. */
+enum bh_attest {
+    BH_ATTEST_REQUIRED = 1, /* no domain runs without it */
+    BH_ATTEST_OPTIONAL,     /* without it core says so and goes on; nothing is measured */
+};
 
 /* CPU features that a policy relies on; checked at boot, cause named. */
 #define BH_FEATURE_NPT    (1ull << 0)
@@ -104,6 +112,8 @@ enum bh_on_stop { BH_ON_STOP_HALT = 1 /* its cores sleep, all others go on */ };
 #define BH_RIGHT_LOG      (1u << 0) /* may write lines to core's console */
 #define BH_RIGHT_USERCALL (1u << 1) /* its CPL 1-3 may make hypercalls */
 #define BH_RIGHT_CLOCK    (1u << 2) /* may read the real-time clock, through core */
+#define BH_RIGHT_ATTEST   (1u << 3) /* may have core make evidence */
+#define BH_RIGHTS         (BH_RIGHT_LOG | BH_RIGHT_USERCALL | BH_RIGHT_CLOCK | BH_RIGHT_ATTEST)
 
 /* The VMCB's six intercept words, offsets 000h-014h (APM vol. 2, appendix B). */
 enum bh_intercept_word {

@@ -69,8 +69,9 @@ def bulkhead(loader="kernel", policy=package.LAPTOP_POLICY, files=None, change=N
 
     loader: "kernel" (QEMU's own), "uefi" or "bios" (GRUB). files: {name in the policy: path},
     laptop.policy's where none are given. change(package, directory): returns the Package to
-    boot instead. options: Config's.
+    boot instead. options: Config's; a TPM is there where the policy requires one.
     """
+    options.setdefault("tpm", "attest optional" not in policy.read_text())
     with tempfile.TemporaryDirectory() as name:
         directory = pathlib.Path(name)
         parts = package.build(directory, policy, files)

@@ -130,8 +130,12 @@ def test_dump():
         text = policyc("dump", image)
         contains(text, "domain vault: microvm, trusted, interrupts virtual", "dump")
         contains(text, "2f8-2ff", "dump's ports")
+        contains(text, "\nattestation required\n", "dump")
+        contains(text, "rights     clock attest user-calls\n", "dump")
         seen = json.loads(policyc("dump", "--json", image))
         equal([d["name"] for d in seen["domains"]], ["work", "vault"], "domains")
+        equal((seen["attest"], [d["rights"] for d in seen["domains"]]), (1, [0b1110, 0b1]),
+              "attestation and rights")
         equal(seen["domains"][1]["ports"], [], "vault's ports")
         contains(seen["domains"][0]["ports"], [0x2f8, 0x2ff], "work's ports")
         name = seen["domains"][1]["files"][0]

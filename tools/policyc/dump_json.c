@@ -246,6 +246,7 @@ static void show_header(struct json *json, const struct reader *r)
     number(json, "base", h->base);
     number(json, "size", h->size);
     number(json, "required_features", h->required_features);
+    number(json, "attest", h->attest);
     quads(json, "denied_dte", h->denied_dte, 4);
     open(json, "regions", '[');
     for (uint32_t i = 0; i < h->regions.count; i++) {

@@ -29,6 +29,7 @@ static void show_header(const struct reader *r, FILE *out)
             (unsigned long long)h->base, (h->required_features & BH_FEATURE_NPT) != 0 ? " npt" : "",
             (h->required_features & BH_FEATURE_AMDVI) != 0 ? " amdvi" : "",
             (h->required_features & BH_FEATURE_RDRAND) != 0 ? " rdrand" : "");
+    fprintf(out, "attestation %s\n", WORD(h->attest, "?", "required", "optional"));
     fprintf(out, "\nplaces:\n");
     for (uint32_t i = 0; i < h->regions.count; i++)
         fprintf(out, "  0x%09llx %8llu KiB  %s%s%s\n", (unsigned long long)r->region[i].base,
@@ -169,8 +170,9 @@ static void show_domain(const struct reader *r, uint32_t index, FILE *out)
             WORD(d->interrupts, "?", "direct", "virtual"), d->asid);
     for (unsigned i = 0; i < d->ncores; i++)
         fprintf(out, " %u", d->core[i]);
-    fprintf(out, "\n  rights    %s%s%s%s\n", (d->rights & BH_RIGHT_LOG) != 0 ? " log" : "",
+    fprintf(out, "\n  rights    %s%s%s%s%s\n", (d->rights & BH_RIGHT_LOG) != 0 ? " log" : "",
             (d->rights & BH_RIGHT_CLOCK) != 0 ? " clock" : "",
+            (d->rights & BH_RIGHT_ATTEST) != 0 ? " attest" : "",
             (d->rights & BH_RIGHT_USERCALL) != 0 ? " user-calls" : "",
             d->rights == 0 ? " none" : "");
     show_files(r, d, out);

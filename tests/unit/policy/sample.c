@@ -103,6 +103,7 @@ static void build_header(struct sample *s)
     strcpy(h->machine, "qemu-q35");
     memcpy(h->denied_dte, denied, sizeof denied);
     h->required_features = BH_FEATURE_NPT | BH_FEATURE_AMDVI;
+    h->attest = BH_ATTEST_REQUIRED;
 }
 
 static void build_regions(struct sample *s)

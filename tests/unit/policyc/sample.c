@@ -4,6 +4,7 @@
 const char sample_policy[] =
     "policy \"sample\" {\n"
     "    version 7\n"
+    "    attest optional\n"
     "    machine \"machines/qemu-q35.machine\"\n"
     "    domain work {\n"
     "        primary untrusted\n"
@@ -16,6 +17,7 @@ const char sample_policy[] =
     "        no intercept rdpmc\n"
     "        msr allow tsc\n"
     "        calls user\n"
+    "        may attest\n"
     "    }\n"
     "    domain vault {\n"
     "        microvm trusted\n"

@@ -79,6 +79,8 @@ static void write_words(void)
     if (chance(50))
         write("        calls user\n");
     if (chance(30))
+        write("        may attest\n");
+    if (chance(30))
         write("        requires rdrand\n");
 }
 
@@ -96,7 +98,9 @@ static void write_domain(unsigned index, unsigned core)
         else
             write("        boot flat \"f%u\" at 0x%x\n", index, 0x100000 + pick(100) * 0x1000);
     } else {
-        write("        interrupts virtual\n        memory %u KiB\n", 4 * (2 + pick(600)));
+        /* Above 2 MiB, which begin at a multiple of it, for some: all must fit the pool. */
+        write("        interrupts virtual\n        memory %u KiB\n",
+              4 * (2 + pick(index % 2 != 0 ? 600 : 400)));
         write("        boot flat \"f%u\" at 0x%x\n", index, pick(2) * 0x1000);
     }
     write_words();
@@ -125,6 +129,8 @@ static void write_policy(void)
     used = 0;
     has_primary = chance(70);
     write("policy \"random\" {\n    version %u\n    machine \"random.machine\"\n", 1 + pick(9));
+    if (chance(50))
+        write("    attest %s\n", chance(50) ? "required" : "optional");
     for (unsigned i = 0; i < domains; i++)
         write_domain(i, (first_core + i) % 8);
     may_dma = strstr(text, "devices e") != NULL;

@@ -95,12 +95,13 @@ static void domains_are_described(void **state)
     assert_string_equal(header->name, "sample");
     assert_string_equal(header->machine, "qemu-q35");
     assert_int_equal(header->version, 7);
+    assert_int_equal(header->attest, BH_ATTEST_OPTIONAL);
     assert_int_equal(header->base, 0x10000000);
     assert_int_equal(header->required_features,
                      BH_FEATURE_NPT | BH_FEATURE_AMDVI | BH_FEATURE_RDRAND);
     assert_string_equal(work->cmdline, "quiet");
     assert_int_equal(work->core[0], 2);
-    assert_int_equal(work->rights, BH_RIGHT_USERCALL);
+    assert_int_equal(work->rights, BH_RIGHT_USERCALL | BH_RIGHT_ATTEST);
     assert_int_equal(work->ioapic_pins, 1u << 2 | 1u << 3);
     assert_int_equal(work->memory_size, 0x80000000);
     assert_int_equal(vault->rights, BH_RIGHT_LOG);
@@ -112,6 +113,35 @@ static void domains_are_described(void **state)
     assert_int_equal(sample_channel(0)->end[0].rights, BH_CHANNEL_READ);
     assert_int_equal(sample_channel(0)->end[1].rights,
                      BH_CHANNEL_READ | BH_CHANNEL_WRITE | BH_CHANNEL_RING);
+}
+
+/* What a policy doesn't say is what protects most. */
+static void attestation_is_required_unless_said_optional(void **state)
+{
+    static const struct {
+        const char *statement;
+        uint32_t attest;
+    } cases[] = {{"", BH_ATTEST_REQUIRED},
+                 {"attest required", BH_ATTEST_REQUIRED},
+                 {"attest optional", BH_ATTEST_OPTIONAL}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct front other;
+        struct image made;
+        char text[512];
+
+        snprintf(text, sizeof(text),
+                 "policy \"x\" { version 1 machine \"machines/qemu-q35.machine\" %s\n"
+                 "    domain a { microvm trusted cores 0 interrupts virtual memory 4 KiB\n"
+                 "        boot flat \"a\" at 0 } }\n",
+                 cases[i].statement);
+        bits_emit(text, &other, &made);
+        assert_int_equal(bits_header(&made)->attest, cases[i].attest);
+        assert_true(verify_image(&other, made.bytes, made.size, true));
+        free(made.bytes);
+        front_free(&other);
+    }
 }
 
 /* ---- devices ---- */
@@ -228,6 +258,7 @@ int main(void)
         cmocka_unit_test(cpuid_hides_what_is_not_for_guests),
         cmocka_unit_test(msr_rows_answer_what_linux_asks),
         cmocka_unit_test(domains_are_described),
+        cmocka_unit_test(attestation_is_required_unless_said_optional),
         cmocka_unit_test(functions_are_masked),
         cmocka_unit_test(device_table_entries_name_their_domain),
         cmocka_unit_test(interrupts_go_to_their_domains_core),

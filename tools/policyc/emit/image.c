@@ -162,6 +162,9 @@ static void describe_header(struct emission *emission)
     for (unsigned i = 0; i < emission->policy->domain_count; i++)
         if (emission->policy->domain[i].requires_rdrand.line != 0)
             header->required_features |= BH_FEATURE_RDRAND;
+    header->attest = emission->policy->attest.at.line != 0
+                         ? (uint32_t)emission->policy->attest.value
+                         : BH_ATTEST_REQUIRED;
     header->domains.count = emission->policy->domain_count;
     header->regions.count = emission->layout.region_count;
 }

@@ -172,6 +172,7 @@ struct policy {
     struct text name;
     struct number version;
     struct text machine;
+    struct number attest; /* enum bh_attest; line 0: required */
     struct domain domain[BH_MAX_DOMAINS];
     unsigned domain_count;
     struct channel channel[BH_MAX_CHANNELS];

@@ -90,6 +90,7 @@ static void parser_error(const struct place *at, struct build *build, const char
 %token <number> NUMBER "a number" BDF "a PCI address like 00:03.0" PCI_ID "PCI ids like 1af4:1041"
 %token <text> NAME "a name" STRING "a string"
 %token POLICY "policy" VERSION "version" MACHINE "machine" DOMAIN "domain"
+%token ATTEST "attest" REQUIRED "required" OPTIONAL "optional"
 %token PRIMARY "primary" MICROVM "microvm" TRUSTED "trusted" UNTRUSTED "untrusted"
 %token CORES "cores" INTERRUPTS "interrupts" DIRECT "direct" VIRTUAL "virtual"
 %token MEMORY "memory" REST "rest" BOOT "boot" LINUX "linux" FLAT "flat" KERNEL "kernel"
@@ -104,7 +105,7 @@ static void parser_error(const struct place *at, struct build *build, const char
 %token WIDE "64-bit" PREFETCHABLE "prefetchable" MSI "msi" MSIX "msix" VISIBLE "visible"
 %token HIDE "hide" PORTS "ports" PIN "pin"
 
-%type <number> size unit kind label interrupts bar_flags verb
+%type <number> size unit kind label interrupts bar_flags verb attest
 %type <rights> rights right
 %type <extent> extent
 %type <name> party object_part intercept_name
@@ -125,12 +126,18 @@ policy_items: %empty | policy_items policy_item ;
 policy_item:
     "version" NUMBER { build_number(build, &POLICY->version, NUMBER($2, @2), "version"); }
   | "machine" STRING { build_text(build, &POLICY->machine, TEXT($2, @2), "machine"); }
+  | "attest" attest { build_number(build, &POLICY->attest, NUMBER($2, @2), "attest"); }
   | "domain" NAME { build_domain(build, TEXT($2, @2)); } '{' domain_items '}'
   | "channel" NAME { build_channel(build, TEXT($2, @2)); } '{' channel_items '}'
   | "never" party verb party object_part
         { build_never(build, @$, $3, $2, $4, $5); }
   | error { RECOVER(); }
   | error '{' error '}'
+  ;
+
+attest:
+    "required" { $$ = BH_ATTEST_REQUIRED; }
+  | "optional" { $$ = BH_ATTEST_OPTIONAL; }
   ;
 
 verb:
@@ -165,6 +172,7 @@ domain_item:
   | "devices" devices
   | "may" "log" { build_right(build, BH_RIGHT_LOG, @2); }
   | "may" "clock" { build_right(build, BH_RIGHT_CLOCK, @2); }
+  | "may" "attest" { build_right(build, BH_RIGHT_ATTEST, @2); }
   | "calls" "user" { build_right(build, BH_RIGHT_USERCALL, @2); }
   | "requires" "rdrand" { build->domain->requires_rdrand = @2; }
   | "intercept" intercepts

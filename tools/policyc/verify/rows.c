@@ -8,6 +8,7 @@ static void verify_header(struct verification *v)
     static const uint64_t denied[AMDVI_DTE_QWORDS] = AMDVI_DTE_DENIED;
     const struct bh_header *h = v->image->header;
     uint64_t features = BH_FEATURE_NPT | BH_FEATURE_AMDVI;
+    bool is_optional = v->policy->attest.value == BH_ATTEST_OPTIONAL;
 
     for (unsigned i = 0; i < v->policy->domain_count; i++)
         if (v->policy->domain[i].requires_rdrand.line != 0)
@@ -23,6 +24,11 @@ static void verify_header(struct verification *v)
     if (h->required_features != features)
         differ(v, v->policy->name.at, "it requires the features 0x%llx, not 0x%llx",
                (unsigned long long)h->required_features, (unsigned long long)features);
+    if (h->attest != (is_optional ? BH_ATTEST_OPTIONAL : BH_ATTEST_REQUIRED))
+        differ(v, v->policy->name.at, "it doesn't have attestation %s",
+               is_optional ? "optional" : "required");
+    if (h->pad != 0)
+        differ(v, v->policy->name.at, "the header's padding isn't zero");
     if (memcmp(h->denied_dte, denied, sizeof(denied)) != 0)
         differ(v, v->policy->name.at, "devices of nobody aren't denied everything");
     if (h->domains.count != v->policy->domain_count)
