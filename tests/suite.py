@@ -21,7 +21,7 @@ import traceback
 TESTS = pathlib.Path(__file__).resolve().parent
 ROOT = TESTS.parent
 UNIT_PROGRAMS = ROOT / "build" / "tests" / "unit"
-IMPORT_PATH = [str(TESTS), str(TESTS / "harness"), str(TESTS / "machine"),
+IMPORT_PATH = [str(TESTS), *(str(TESTS / name) for name in ("attest", "harness", "machine")),
                str(ROOT / "tools" / "run")]
 PROGRAM_LIMIT = 60
 FUNCTION_LIMIT = 120

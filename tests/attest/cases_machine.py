@@ -1,0 +1,285 @@
+"""What is wrong with the machine, its key, or what others say of it:
+{case: (code, alteration, component)}. The evidence is genuine in all of them.
+"""
+import struct
+
+import wire
+from attester import Signer, SMM_FIRMWARE, SMM_NONE, SMM_REPLACED, SoftwareKey, TpmKey
+from cases_evidence import altered, claim, flipped
+from cases_log import extended_beside  # noqa: F401
+from wire import Claim, Event, sha256
+
+# 2: the enrolment record
+
+
+def record(**changed):
+    return altered("record", lambda values: {**values, **changed})
+
+
+def signed_by_others(attester):
+    attester.authority_key = attester.authority.public
+    attester.authority = Signer(attester.directory, "others")
+
+
+def altered_after_signing(attester):
+    def change():
+        path = attester.directory / "record.json"
+        path.write_text(path.read_text().replace('"static"', '"static" '))
+
+    attester.after_writing = change
+
+
+def of_another_tpm(attester):
+    """The record of a machine that is enrolled; evidence of one that isn't."""
+    other = SoftwareKey(attester.tpm)
+    attester.alter.record = lambda values: {
+        **values, "ak_public": other.public.hex(), "ak_name": wire.name_of(other.public).hex()}
+
+
+ENROLMENT = {
+    "record-forged": ("E201", signed_by_others),
+    "record-altered": ("E201", altered_after_signing),
+    "record-expired": ("E201", record(expires=1_600_000_000)),
+    "record-of-the-future": ("E201", record(issued=3_900_000_000)),
+    "record-of-another-tpm": ("E201", of_another_tpm),
+    "record-of-another-ek": ("E201", record(ueid="01" + "55" * 32)),
+    "evidence-of-another-ek": ("E201", claim(Claim.UEID, lambda ueid: flipped(ueid))),
+    "evidence-without-ueid": ("E201", altered("claims", lambda claims: {
+        n: c for n, c in claims.items() if n != Claim.UEID})),
+    "another-ak": ("E201", claim(Claim.AK, lambda ak: flipped(ak))),
+    "ak-trailing-byte": ("E201", claim(Claim.AK, lambda ak: ak + b"\0")),
+    "record-unpinned": ("E201", altered("record", lambda values: {
+        k: v for k, v in values.items() if k not in ("pcr", "smm", "profile")})),
+    "record-of-another-format": ("E201", record(format="bulkhead-enrolment-2")),
+    "record-not-json": ("E201", altered("record", lambda _: "{")),
+    "record-empty": ("E201", altered("record", lambda _: "")),
+}
+
+# 3: the key
+
+
+def ak(made=TpmKey, **arguments):
+    def alteration(attester):
+        attester.make_key = lambda tpm: made(tpm, **arguments)
+
+    return alteration
+
+
+AK = wire.ATTRIBUTES_AK
+POLICY_LOCALITY_0 = sha256(bytes(32) + struct.pack(">IB", 0x16F, 1))
+KEY = {
+    "ak-with-user-auth": ("E202", ak(attributes=AK | 0x40)),
+    "ak-with-user-auth-alone": ("E202", ak(attributes=AK | 0x40, policy=b"")),
+    "ak-unrestricted": ("E202", ak(attributes=AK & ~0x10000)),
+    "ak-with-dictionary-lockout": ("E202", ak(attributes=AK & ~0x400)),
+    "ak-of-another-policy": ("E202", ak(attributes=AK | 0x40, policy=POLICY_LOCALITY_0)),
+    "ak-not-fixed-to-the-tpm": ("E202", ak(SoftwareKey, attributes=AK & ~0x2)),
+    "ak-not-fixed-to-its-parent": ("E202", ak(SoftwareKey, attributes=AK & ~0x12)),
+    "ak-from-outside": ("E202", ak(SoftwareKey, attributes=AK & ~0x20)),
+    "ak-that-decrypts": ("E202", ak(SoftwareKey, attributes=AK | 0x20000)),
+    "ak-cleared-by-startup": ("E202", ak(SoftwareKey, attributes=AK | 0x4)),
+    "ak-of-unknown-attributes": ("E202", ak(SoftwareKey, attributes=AK | 0x80000000)),
+    "ak-of-another-curve": ("E202", ak(SoftwareKey, curve=4)),
+    "ak-of-another-scheme": ("E202", ak(SoftwareKey, algorithm=0x1A)),
+    "ak-of-another-hash": ("E202", ak(SoftwareKey, hashed=4)),
+    "ak-not-on-the-curve": ("E202", ak(SoftwareKey, x=b"\1" * 32)),
+    "ak-named-otherwise": ("E202", record(ak_name="000b" + "66" * 32)),
+}
+
+# 12: reference values
+
+
+def reference_by_others(attester):
+    attester.author_key = attester.author.public
+    attester.author = Signer(attester.directory, "others")
+
+
+def reference_altered_after_signing(attester):
+    def change():
+        path = attester.directory / "reference.json"
+        path.write_text(path.read_text().replace('"laptop"', '"laptoq"'))
+
+    attester.after_writing = change
+
+
+def reference(**changed):
+    return altered("reference", lambda values: {**values, **changed})
+
+
+def another_was_meant(attester):
+    """Evidence bound to other reference values than those that are given."""
+    attester.reference_id = b"\x77" * 32
+
+
+def older(attester):
+    """A newer version of the policy was seen before; this machine runs the older one, validly
+    signed, and has reference values to match."""
+    attester.seen_before = lambda: attester.seen(version=attester.version + 1)
+
+
+REFERENCE = {
+    "reference-forged": ("E501", reference_by_others),
+    "reference-altered": ("E501", reference_altered_after_signing),
+    "reference-older": ("E501", older),
+    "reference-not-meant": ("E501", another_was_meant),
+    "reference-of-another-author": ("E501", altered("reference", lambda values: {
+        **values, "policy": {**values["policy"], "author": "88" * 32}})),
+    "reference-of-another-format": ("E501", reference(format="bulkhead-reference-2")),
+    "reference-without-events": ("E501", reference(events=[])),
+    "reference-not-json": ("E501", altered("reference", lambda _: "[]")),
+    "reference-empty": ("E501", altered("reference", lambda _: "")),
+}
+
+# 13: what runs
+
+
+def other_file(*names, measured=True):
+    """Another file of that name; `measured`: core's events say so, too."""
+
+    def alteration(attester):
+        for name in names:
+            attester.file[name].content += b", altered"
+        if measured:
+            attester.happens()
+
+    return alteration
+
+
+def other_firmware(pcr):
+    def alteration(attester):
+        attester.firmware[pcr] += b", altered"
+
+    return alteration
+
+
+def other(**changed):
+    """Something else that core measures."""
+
+    def alteration(attester):
+        for name, value in changed.items():
+            setattr(attester, name, value)
+        attester.happens()
+
+    return alteration
+
+
+def old_core(attester):
+    """A genuine core of before: GRUB and core say the same of it."""
+    attester.core = sha256(b"core of last year")
+    other_file("core")(attester)
+
+
+def lying_core(attester):
+    """A patched core that extends the genuine one's digests: PCR 17 is as it should be."""
+    other_file("core", measured=False)(attester)
+
+
+def core_that_names_genuine_files(attester):
+    """The vault is another, GRUB measured it, and core claims the genuine one."""
+    other_file("vault.image", measured=False)(attester)
+
+
+def commands(change):
+    def alteration(attester):
+        change(attester.commands)
+
+    return alteration
+
+
+def without_vault(attester):
+    attester.events = wire.numbered([e for e in attester.events if e.domain != 1])
+    attester.domains = ("work",)
+
+
+def with_third_domain(attester):
+    body = struct.pack("<32sII", b"third", 0, 0)
+    attester.events.insert(7, Event(18, "DOMAIN", body, 2))
+    attester.events.insert(10, Event(18, "START", attester.events[9].body, 2))
+    wire.numbered(attester.events)
+    attester.domains = (*attester.domains, "third")
+
+
+def other_start(attester):
+    """vault starts with more memory than its policy's author meant."""
+    start = attester.find("START", 1)
+    start.body = start.body[:8] + struct.pack("<Q", 1 << 30) + start.body[16:]
+
+
+def unmeasured(attester):
+    """Loaded by QEMU's -kernel, say: 8 and 9 are zero."""
+    attester.commands, attester.files = [], []
+
+
+MACHINE = {
+    "firmware-0": ("C601", other_firmware(0), "firmware"),
+    "firmware-2": ("C601", other_firmware(2), "firmware"),
+    "firmware-4": ("C601", other_firmware(4), "firmware"),
+    "firmware-7": ("C601", other_firmware(7), "firmware"),
+    "loader-commands": ("C601", commands(lambda c: c.append(b"grub_cmd: ls")), "loader"),
+    "loader-command-missing": ("C601", commands(lambda c: c.pop()), "loader"),
+    "core-old": ("C601", old_core, "core"),
+    "core-that-lies": ("C601", lying_core, "core"),
+    "core-that-hides-a-file": ("C601", core_that_names_genuine_files, "core"),
+    "core-measured-otherwise": ("C601", other(core=sha256(b"another core")), "core"),
+    "policy-of-the-author": ("C601", other(tables=sha256(b"other tables")), "policy"),
+    "policy-version": ("C601", other(version=8), "policy"),
+    "smm-handler-patched": ("C601", other(
+        smm=struct.pack("<II", SMM_REPLACED, 0) + sha256(b"patched")), "smm"),
+    "smm-handler-of-firmware": ("C601", other(
+        smm=struct.pack("<II32x", SMM_FIRMWARE, 0)), "smm"),
+    "smm-handler-gone": ("C601", other(smm=struct.pack("<II32x", SMM_NONE, 0)), "smm"),
+    "vault-resigned": ("C601", other_file("policy", "signature", "vault.image"), "vault"),
+    "work-resigned": ("C601", other_file("policy", "signature", "work.initrd"), "work"),
+    "vault-started-otherwise": ("C601", other_start, "vault"),
+    "domain-missing": ("C601", without_vault, "vault"),
+    "domain-unknown": ("C601", with_third_domain, "third"),
+    "unmeasured-as-static": ("C601", unmeasured, "core"),
+}
+
+# 15: the relying party's rules
+
+
+def rules(change):
+    def alteration(attester):
+        change(attester.rules)
+
+    return alteration
+
+
+def crashed(attester):
+    attester.events.append(Event(19, "CRASH", bytes(32), 1, 3_000_000, len(attester.events)))
+
+
+def stopped(attester):
+    attester.events.append(Event(19, "STOP", bytes(32), 1, 3_000_000, len(attester.events)))
+
+
+def violation(kind, domain=1):
+    return lambda attester: attester.events.append(Event(
+        19, "VIOLATION", struct.pack("<IIQ", wire.VIOLATIONS[kind], 0, 0x123000), domain,
+        3_000_000, len(attester.events)))
+
+
+def log_full(attester):
+    attester.events.append(Event(19, "LOG_FULL", b"", wire.NOBODY, 3_000_000,
+                                 len(attester.events)))
+
+
+RULES = {
+    "crashed": ("C602", crashed, "vault"),
+    "stopped": ("C602", stopped, "vault"),
+    "violation-not-allowed": ("C602", violation("memory-read"), "vault"),
+    "violation-of-a-trusted-domain": ("C602", violation("port-read"), "vault"),
+    "more-violations-than-allowed": ("C602", rules(
+        lambda r: r["domains"]["work"]["violations"].update({"port-read": 1})), "work"),
+    "violations-warn": ("W603", rules(
+        lambda r: r["domains"]["work"]["violations"].update({"port-read": "warn"})), "work"),
+    "domain-without-rules": ("C602", rules(lambda r: r["domains"].pop("vault")), "vault"),
+    "rules-of-a-domain-that-is-not-there": ("C602", rules(
+        lambda r: r["domains"].update(third={})), "third"),
+    "no-rules": ("C602", rules(lambda r: r["domains"].clear()), "work"),
+    "static-is-not-enough": ("C602", rules(lambda r: r.update(profile="dynamic")), ""),
+    "log-full": ("W603", log_full, ""),
+}
+
+CASES = {**ENROLMENT, **KEY, **REFERENCE, **MACHINE, **RULES}
