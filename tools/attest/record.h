@@ -29,8 +29,9 @@ struct record {
     uint8_t ak_name[NAME_SIZE];
     int64_t issued, expires;   /* Unix time; valid from `issued` up to, not at, `expires` */
     uint64_t firmware_version; /* TPMS_ATTEST's, of the TPM when it was enrolled */
-    bool is_pinned;            /* pcr, smm and profile are there */
-    uint8_t pcr[8][BH_DIGEST]; /* SHA-256 bank, PCR 0-7 */
+    bool is_pinned;            /* what follows is there, COMPARED_PCRS at least among pcrs */
+    uint32_t pcrs;             /* bit n: PCR n is pinned, of PINNED_PCRS */
+    uint8_t pcr[8][BH_DIGEST]; /* their values, SHA-256 bank, by number */
     enum bh_smm_mode smm_mode;
     uint8_t smm_sha256[BH_DIGEST];
     enum profile profile;
