@@ -8,13 +8,31 @@ static const char *const word_of[VIOLATIONS] = {
 #undef VIOLATION
 };
 
-/* Owner: the domain's own core; a domain runs on one core. */
+/*
+ * Owner of a domain's row: its own core, as a domain runs on one core; of kind DMA: who holds
+ * the lock in dma.c. Other CPUs read; `first`, `ends` are complete before `counts`, `ended` say
+ * that they are there, and never change again.
+ */
 static uint64_t counts[BH_MAX_DOMAINS][VIOLATIONS];
+static struct audit_first first[BH_MAX_DOMAINS][VIOLATIONS];
+static struct audit_end ends[BH_MAX_DOMAINS];
+static bool ended[BH_MAX_DOMAINS];
+static struct audit_smis smis[BH_MAX_DOMAINS];
+
+uint64_t audit_note(unsigned index, enum violation kind, uint64_t address)
+{
+    uint64_t *count = &counts[index][kind];
+
+    if (*count == 0)
+        first[index][kind] = (struct audit_first){.address = address, .tsc = read_tsc()};
+    __atomic_store_n(count, *count + 1, __ATOMIC_RELEASE);
+    return *count;
+}
 
 void audit_violation(const struct bh_domain *domain, unsigned index, enum violation kind,
                      uint64_t address, uint64_t info)
 {
-    uint64_t count = ++counts[index][kind];
+    uint64_t count = audit_note(index, kind, address);
 
     if (count <= AUDIT_LINES) {
         print("%s: denied %s at 0x%lx (0x%lx)", domain->name, word_of[kind], address, info);
@@ -26,5 +44,43 @@ void audit_violation(const struct bh_domain *domain, unsigned index, enum violat
 
 uint64_t audit_count(unsigned index, enum violation kind)
 {
-    return counts[index][kind];
+    return __atomic_load_n(&counts[index][kind], __ATOMIC_ACQUIRE);
+}
+
+struct audit_first audit_first(unsigned index, enum violation kind)
+{
+    return first[index][kind];
+}
+
+void audit_set_end(unsigned index, const struct audit_end *end)
+{
+    ends[index] = *end;
+    __atomic_store_n(&ended[index], true, __ATOMIC_RELEASE);
+}
+
+const struct audit_end *audit_end(unsigned index)
+{
+    return __atomic_load_n(&ended[index], __ATOMIC_ACQUIRE) ? &ends[index] : NULL;
+}
+
+void audit_smi(unsigned index, uint64_t ticks)
+{
+    struct audit_smis *row = &smis[index];
+
+    __atomic_store_n(&row->count, row->count + 1, __ATOMIC_RELAXED);
+    if (ticks > row->worst)
+        __atomic_store_n(&row->worst, ticks, __ATOMIC_RELAXED);
+}
+
+struct audit_smis audit_smis(void)
+{
+    struct audit_smis sum = {0};
+
+    for (unsigned i = 0; i < BH_MAX_DOMAINS; i++) {
+        uint64_t worst = __atomic_load_n(&smis[i].worst, __ATOMIC_RELAXED);
+
+        sum.count += __atomic_load_n(&smis[i].count, __ATOMIC_RELAXED);
+        sum.worst = worst > sum.worst ? worst : sum.worst;
+    }
+    return sum;
 }

@@ -114,7 +114,7 @@ static int64_t call_stop(struct vcpu *vcpu)
 {
     if (vcpu->vmcb->cpl != 0)
         return BH_E_DENIED;
-    exits_stop(vcpu, "it asked to");
+    exits_stop_asked(vcpu);
 }
 
 static int64_t (*const calls[BH_CALLS])(struct vcpu *) = {

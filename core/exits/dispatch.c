@@ -72,11 +72,24 @@ void exit_general_protection(struct vcpu *vcpu)
     svm_inject_exception(vcpu, VECTOR_GP, 0);
 }
 
-_Noreturn void exits_stop(struct vcpu *vcpu, const char *why)
+static void note_end(const struct vcpu *vcpu, bool asked)
+{
+    const struct vmcb *v = vcpu->vmcb;
+
+    audit_set_end(vcpu->index, &(struct audit_end){.asked = asked,
+                                                   .exitcode = v->exitcode,
+                                                   .exitinfo1 = v->exitinfo1,
+                                                   .exitinfo2 = v->exitinfo2,
+                                                   .rip = v->rip,
+                                                   .tsc = read_tsc()});
+}
+
+static _Noreturn void stop(struct vcpu *vcpu, bool asked, const char *why)
 {
     const struct vmcb *v = vcpu->vmcb;
 
     vcpu->stopped = true;
+    note_end(vcpu, asked);
     print("%s: stopped: %s (exit 0x%lx, info 0x%lx 0x%lx)", vcpu->domain->name, why, v->exitcode,
           v->exitinfo1, v->exitinfo2);
     print("%s: rip %lx cs %x rsp %lx rflags %lx cr0 %lx cr3 %lx cr4 %lx efer %lx",
@@ -87,4 +100,14 @@ _Noreturn void exits_stop(struct vcpu *vcpu, const char *why)
     vdev_stop_domain(vcpu);
     for (;;)
         svm_host_window(vcpu, true);
+}
+
+_Noreturn void exits_stop(struct vcpu *vcpu, const char *why)
+{
+    stop(vcpu, false, why);
+}
+
+_Noreturn void exits_stop_asked(struct vcpu *vcpu)
+{
+    stop(vcpu, true, "it asked to");
 }

@@ -1,4 +1,5 @@
 /* Exceptions, interrupts, and instructions that wait or flush. */
+#include "core/audit/audit.h"
 #include "core/exits/handlers.h"
 #include "core/platform/platform.h"
 
@@ -22,8 +23,11 @@ void exit_host_interrupt(struct vcpu *vcpu)
 {
     const struct cpu *cpu = &cpu_areas[vcpu->cpu].cpu;
     uint32_t nmis = cpu->nmi_count;
+    uint64_t tsc = read_tsc();
 
     svm_host_window(vcpu, false);
+    if (vcpu->vmcb->exitcode == SVM_EXIT_SMI)
+        audit_smi(vcpu->index, read_tsc() - tsc);
     if (vcpu->domain->interrupts == BH_DIRECT && cpu->nmi_count != nmis)
         svm_inject_nmi(vcpu);
 }

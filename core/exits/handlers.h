@@ -18,6 +18,9 @@ svm_exit_handler exit_call, exit_cpuid, exit_cr, exit_exception, exit_general_pr
  */
 _Noreturn void exits_stop(struct vcpu *vcpu, const char *why);
 
+/* The same for a domain that called for its end: that is no crash. */
+_Noreturn void exits_stop_asked(struct vcpu *vcpu);
+
 /*
  * Fetches and decodes the instruction at CS:RIP. INSN_UNKNOWN if it can't be read or isn't one
  * that the decoder knows.

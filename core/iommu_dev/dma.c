@@ -1,6 +1,7 @@
 #include "core/iommu_dev/dma.h"
 
 #include "bulkhead/layout.h"
+#include "core/audit/audit.h"
 #include "core/iommu_dev/backend.h"
 #include "core/iommu_dev/masters.h"
 #include "core/platform/platform.h"
@@ -106,6 +107,9 @@ static void report(const struct dma_event *event)
         [DMA_ACCESS] = "", [DMA_READ] = " read", [DMA_WRITE] = " write"};
     uint32_t owner = owner_of(event);
     uint64_t count = ++counts[owner];
+
+    if (owner != NOBODY)
+        audit_note(owner, VIOLATION_DMA, event->address);
     char device[sizeof("device 00:00.0, ")] = "";
 
     if (count > PRINTED && (count & (count - 1)))

@@ -17,6 +17,7 @@ _Static_assert(RDI * 8 == 0x38 && R8 * 8 == 0x40 && RBP * 8 == 0x28, "vmrun.S");
 
 _Noreturn void svm_loop(struct vcpu *vcpu);
 void svm_window(struct vmcb *guest, struct vmcb *host, bool sleep, bool interrupts);
+void svm_call_host(struct vmcb *guest, struct vmcb *host, void (*function)(void *), void *argument);
 
 /*
  * Owner of each: the CPU that runs the domain. Others find it once `vmcb` is set, which is last;
@@ -106,6 +107,11 @@ void svm_host_window(struct vcpu *vcpu, bool sleep)
     if (vcpu->take_interrupts) {
         enable_interrupts(); /* GIF is clear: nothing is taken, VMRUN sees IF */
     }
+}
+
+void svm_with_host(struct vcpu *vcpu, void (*function)(void *argument), void *argument)
+{
+    svm_call_host(vcpu->vmcb, vcpu->host, function, argument);
 }
 
 void svm_wake(const struct vcpu *vcpu)

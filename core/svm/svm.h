@@ -67,6 +67,13 @@ _Noreturn void svm_run(struct vcpu *vcpu, svm_exit_handler *handler);
  */
 void svm_host_window(struct vcpu *vcpu, bool sleep);
 
+/*
+ * Calls function(argument) with the host's state, and with the domain's x87 and SSE registers put
+ * away: what libsodium needs, which uses both SSE and FS. Wider registers' upper parts stay as
+ * they are, as core has no instruction that changes them. Nothing is let in: GIF stays clear.
+ */
+void svm_with_host(struct vcpu *vcpu, void (*function)(void *argument), void *argument);
+
 /* Ends the sleep of a vCPU whose doorbell was set; one that owns its interrupts polls instead. */
 void svm_wake(const struct vcpu *vcpu);
 

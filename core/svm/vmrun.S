@@ -93,4 +93,28 @@ svm_window:
     vmload %rax
     ret
 
+    .globl svm_call_host
+/*
+ * void svm_call_host(struct vmcb *guest, struct vmcb *host, void (*function)(void *),
+ *                    void *argument)
+ */
+svm_call_host:
+    push %rbp
+    mov %rsp, %rbp
+    push %rdi
+    sub $512 + 8, %rsp
+    and $-16, %rsp
+    fxsave64 (%rsp)
+    mov %rdi, %rax
+    vmsave %rax
+    mov %rsi, %rax
+    vmload %rax
+    mov %rcx, %rdi
+    call *%rdx
+    mov -8(%rbp), %rax
+    vmload %rax
+    fxrstor64 (%rsp)
+    leave
+    ret
+
     .section .note.GNU-stack, "", @progbits

@@ -96,6 +96,12 @@ void write_xcr0(uint64_t value)
     cpu_model.xcr0 = value;
 }
 
+/* Goes on by itself. */
+uint64_t read_tsc(void)
+{
+    return cpu_model.tsc += MODEL_TSC_STEP;
+}
+
 void wbinvd(void)
 {
     cpu_model.flushes++;

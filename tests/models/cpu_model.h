@@ -9,7 +9,8 @@
 #include "core/platform/cpu.h"
 #include "core/platform/instructions.h"
 
-#define MODEL_WRITES 16
+#define MODEL_WRITES   16
+#define MODEL_TSC_STEP 100 /* between two looks at it */
 
 /* The registers that were written, oldest first. */
 struct model_log {
@@ -25,6 +26,7 @@ struct cpu_model {
     uint64_t features; /* bits of XCR0 that the CPU has */
     unsigned msr_reads;
     unsigned flushes;
+    uint64_t tsc;
     bool has_interrupts; /* IF */
     uint32_t apic[0x400 / 4];
     uint32_t ioapic[0x100];

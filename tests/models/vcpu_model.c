@@ -12,6 +12,7 @@
 
 struct image_model image_model;
 unsigned model_windows, model_sleeps;
+bool model_has_host;
 void (*model_on_sleep)(struct vcpu *vcpu);
 void (*model_on_window)(struct vcpu *vcpu);
 
@@ -21,6 +22,7 @@ static jmp_buf stopped;
 /* What core/svm/vmrun.S defines; svm_loop() is never reached in a unit test. */
 _Noreturn void svm_loop(struct vcpu *vcpu);
 void svm_window(struct vmcb *guest, struct vmcb *host, bool sleep, bool interrupts);
+void svm_call_host(struct vmcb *guest, struct vmcb *host, void (*function)(void *), void *argument);
 
 void svm_loop(struct vcpu *vcpu)
 {
@@ -42,6 +44,16 @@ void svm_window(struct vmcb *guest, struct vmcb *host, bool sleep, bool interrup
     if (current->stopped || !model_on_sleep)
         longjmp(stopped, 1);
     model_on_sleep(current);
+}
+
+void svm_call_host(struct vmcb *guest, struct vmcb *host, void (*function)(void *), void *argument)
+{
+    assert_ptr_equal(guest, current->vmcb);
+    assert_ptr_equal(host, current->host);
+    assert_false(model_has_host);
+    model_has_host = true;
+    function(argument);
+    model_has_host = false;
 }
 
 static void set_domain(unsigned index, const char *name, enum bh_interrupts interrupts)
@@ -68,6 +80,7 @@ void vcpu_model_reset(void)
     cpu_model_reset();
     console_clear();
     model_windows = model_sleeps = 0;
+    model_has_host = false;
     model_on_sleep = model_on_window = NULL;
     image_model.header.domains = table(image_model.domain, 2);
     image_model.header.channels = table(image_model.channel, 0);

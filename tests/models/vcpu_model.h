@@ -53,6 +53,7 @@ bool vcpu_model_exit(struct vcpu *vcpu, uint64_t code, uint64_t info1, uint64_t 
 
 /* How often core let interrupts in, and slept; what to do then, if it isn't to end the test. */
 extern unsigned model_windows, model_sleeps;
+extern bool model_has_host; /* code runs with the host's state: svm_with_host() */
 extern void (*model_on_sleep)(struct vcpu *vcpu);
 extern void (*model_on_window)(struct vcpu *vcpu);
 

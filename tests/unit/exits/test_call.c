@@ -287,6 +287,7 @@ static void a_domain_may_end_itself(void **state)
     assert_false(vcpu_model_exit(work, SVM_EXIT_VMMCALL, 0, 0));
     assert_true(work->stopped);
     assert_non_null(strstr(console_text, "work: stopped: it asked to"));
+    assert_true(audit_end(WORK)->asked);
 }
 
 int main(void)

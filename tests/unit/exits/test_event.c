@@ -98,6 +98,19 @@ static void an_nmi_beside_an_smi_is_not_lost(void **state)
     assert_takes(work, SVM_EXIT_SMI, 0, NMI);
 }
 
+static void smis_are_counted_and_timed_by_the_domain_that_they_hit(void **state)
+{
+    struct audit_smis before = audit_smis();
+
+    (void)state;
+    assert_takes(work, SVM_EXIT_INTR, 0, 0);
+    assert_int_equal(audit_smis().count, before.count);
+    assert_takes(work, SVM_EXIT_SMI, 0, 0);
+    assert_takes(vault, SVM_EXIT_SMI, 0, 0);
+    assert_int_equal(audit_smis().count, before.count + 2);
+    assert_in_range(audit_smis().worst, MODEL_TSC_STEP, 10 * MODEL_TSC_STEP);
+}
+
 static void no_nmi_is_made_up(void **state)
 {
     (void)state;
@@ -171,6 +184,16 @@ static void the_ends_of_a_domain_are_named(void **state)
     start(NULL);
     assert_false(vcpu_model_exit(work, SVM_EXIT_EXCEPTION_MC, 0, 0));
     assert_non_null(strstr(console_text, "work: stopped: the CPU reported a machine check"));
+    assert_false(audit_end(WORK)->asked);
+    assert_int_equal(audit_end(WORK)->exitcode, SVM_EXIT_EXCEPTION_MC);
+    start(NULL);
+    work->vmcb->rip = 0x1234;
+    assert_false(vcpu_model_exit(work, SVM_EXIT_VMRUN + 0x10000, 5, 6));
+    assert_int_equal(audit_end(WORK)->exitcode, SVM_EXIT_VMRUN + 0x10000);
+    assert_int_equal(audit_end(WORK)->exitinfo1, 5);
+    assert_int_equal(audit_end(WORK)->exitinfo2, 6);
+    assert_int_equal(audit_end(WORK)->rip, 0x1234);
+    assert_in_range(audit_end(WORK)->tsc, 1, cpu_model.tsc);
 }
 
 static unsigned sleeps_left;
@@ -275,6 +298,7 @@ int main(void)
         cmocka_unit_test_setup(pending_interrupts_reach_the_host, start),
         cmocka_unit_test_setup(an_nmi_is_the_domains_that_owns_its_interrupts, start),
         cmocka_unit_test_setup(an_nmi_beside_an_smi_is_not_lost, start),
+        cmocka_unit_test_setup(smis_are_counted_and_timed_by_the_domain_that_they_hit, start),
         cmocka_unit_test_setup(no_nmi_is_made_up, start),
         cmocka_unit_test_setup(a_task_switch_is_a_fault, start),
         cmocka_unit_test_setup(unforeseen_exits_stop_the_domain, start),

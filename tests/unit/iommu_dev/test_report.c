@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/audit/audit.h"
 #include "core/iommu_dev/dma.h"
 #include "iommu_dev/machine.h"
 #include "models/console_model.h"
@@ -59,6 +60,10 @@ static void a_denied_access_is_attributed_to_the_devices_domain(void **state)
     attack(1, DISK, 0x11000000, false);
     attack(1, FOREIGN, 0x11000000, false);
     dma_poll_events();
+    assert_int_equal(audit_count(0, VIOLATION_DMA), 1);
+    assert_int_equal(audit_first(0, VIOLATION_DMA).address, READ_ONLY + 8);
+    assert_int_equal(audit_count(1, VIOLATION_DMA), 1);
+    assert_int_equal(audit_first(1, VIOLATION_DMA).address, 0x11000000);
     assert_string_equal(console_text,
                         "work: denied DMA write at 0x201008 (device 00:03.0, IO_PAGE_FAULT, "
                         "IOMMU 0), report 1\n"

@@ -22,6 +22,7 @@ uint64_t read_cr4(void);
 void write_cr4(uint64_t value);
 void write_xcr0(uint64_t value);
 void wbinvd(void);
+uint64_t read_tsc(void);
 void enable_interrupts(void);
 
 /* Core's own; unistd.h has another. */
