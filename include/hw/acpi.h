@@ -146,4 +146,14 @@ struct acpi_mcfg {
 } __attribute__((packed));
 static_assert(sizeof(struct acpi_mcfg) == 44, "MCFG");
 
+/* Trusted Platform Module 2, TCG ACPI Specification 1.3, 7.3; optional fields follow */
+struct acpi_tpm2 {
+    struct acpi_header header;
+    uint16_t platform_class;
+    uint16_t reserved;
+    uint64_t control_area;
+    uint32_t start_method;
+} __attribute__((packed));
+static_assert(sizeof(struct acpi_tpm2) == 52, "TPM2");
+
 #endif
