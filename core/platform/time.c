@@ -45,6 +45,12 @@ uint64_t time_tsc_khz(void)
     return tsc_khz;
 }
 
+uint64_t time_ns(uint64_t ticks)
+{
+    /* in two parts, as the product of all would overflow within seconds */
+    return ticks / tsc_khz * 1000000 + ticks % tsc_khz * 1000000 / tsc_khz;
+}
+
 uint64_t time_after(uint32_t microseconds)
 {
     return read_tsc() + tsc_khz * microseconds / 1000;

@@ -11,6 +11,9 @@ void time_init(void);
 /* TSC ticks in a millisecond. */
 uint64_t time_tsc_khz(void);
 
+/* Nanoseconds that so many ticks of the TSC take. */
+uint64_t time_ns(uint64_t ticks);
+
 /* The TSC's value that many microseconds from now, for waits with a bound. */
 uint64_t time_after(uint32_t microseconds);
 bool time_is_over(uint64_t deadline);

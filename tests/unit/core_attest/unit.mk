@@ -5,3 +5,5 @@ unit/core_attest/test_tis := $(TPM_ON_MODEL)
 unit-flags/core_attest/test_tis := -Itests
 unit/core_attest/test_command := core/attest/command.c core/attest/message.c lib/evlog.c
 unit-libs/core_attest/test_command := -lsodium
+unit/core_attest/test_log := core/attest/log.c lib/evlog.c
+unit-libs/core_attest/test_log := -lsodium
