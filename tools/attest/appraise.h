@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "codes.h"
+#include "difference.h"
 #include "record.h"
 #include "reference.h"
 #include "rules.h"
@@ -35,7 +36,6 @@ struct appraisal {
 enum tier { TIER_NONE = 0, TIER_AFFIRMING = 2, TIER_WARNING = 32, TIER_CONTRAINDICATED = 96 };
 const char *tier_name(enum tier tier);
 
-#define FINDING_TEXT    192u
 #define MACHINE         (-1) /* a finding's `domain`: the machine, and so each domain */
 #define RESULT_FINDINGS 128u
 #define RESULT_DOMAINS  (3u * BH_EVIDENCE_MAX_DOMAINS) /* of log, reference values and rules */
@@ -44,8 +44,7 @@ struct finding {
     enum code code;
     int domain;                     /* index in struct result, or MACHINE */
     char component[COMPONENT_SIZE]; /* what it is about: firmware, loader, core, a domain, ... */
-    char expected[FINDING_TEXT];
-    char got[FINDING_TEXT];
+    struct difference difference;
 };
 
 /* What is said of one domain. Of rejected evidence nothing is said: TIER_NONE. */
@@ -71,17 +70,21 @@ struct result {
     struct finding finding[RESULT_FINDINGS];
     size_t domains;
     struct verdict domain[RESULT_DOMAINS];
+    bool has_keys; /* X25519 keys that the quote binds, and which domain asked for it */
+    uint8_t verifier_x25519[BH_X25519_SIZE];
+    uint8_t domain_x25519[BH_X25519_SIZE];
+    uint32_t asked_by; /* index in `domain` */
 };
 
-#define CHECK_LAST 15u
+#define CHECK_QUOTE 11u /* up to it checks need neither reference values nor rules */
+#define CHECK_LAST  15u
 
 /* Make all checks. Returns result->status too. */
 enum exit_status appraise(const struct appraisal *appraisal, struct result *result);
 
 /*
- * Make checks 1 to `last`, 11 at most, all of which need neither reference values nor rules: what
- * `enroll --pin` must know before it believes evidence. EXIT_AFFIRMING says only that they passed.
- * The record needn't be pinned.
+ * Make checks 1 to `last`, CHECK_QUOTE at most: what `enroll --pin` must know before it believes
+ * evidence. EXIT_AFFIRMING says only that they passed. The record needn't be pinned.
  */
 enum exit_status appraise_until(const struct appraisal *appraisal, unsigned last,
                                 struct result *result);

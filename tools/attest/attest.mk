@@ -3,7 +3,9 @@
 ATTEST_BUILD := $(BUILD)/attest.o
 ATTEST_COMMANDS := tools/attest/main.c tools/attest/command.c $(wildcard tools/attest/cmd_*.c) \
 	$(wildcard tools/attest/enroll*.c)
-ATTEST_LIB := $(filter-out $(ATTEST_COMMANDS),$(wildcard tools/attest/*.c))
+# What core's side has, too: its writers, to write again what was read, and its signature check.
+ATTEST_SHARED := lib/cbor.c lib/evidence.c lib/evlog.c core/policy/minisig.c
+ATTEST_LIB := $(filter-out $(ATTEST_COMMANDS),$(wildcard tools/attest/*.c)) $(ATTEST_SHARED)
 ATTEST_SOURCES := $(ATTEST_COMMANDS) $(ATTEST_LIB)
 ATTEST_OBJECTS := $(ATTEST_SOURCES:%.c=$(ATTEST_BUILD)/%.o)
 ATTEST_LIBS := -lcrypto -lsodium -ljansson -lcbor

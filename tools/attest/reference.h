@@ -50,4 +50,11 @@ bool reference_parse(struct reference *reference, const char *json, size_t size)
 /* Read, check the author's signature, parse. What fails is kept in `fault`. */
 void reference_load(struct reference *reference, const char *path, const struct public_key *author);
 
+/* Of values without fault: their domains, and events by what they are of. */
+size_t reference_domains(const struct reference *reference);
+const struct reference_event *reference_core(const struct reference *reference);
+const struct reference_event *reference_policy(const struct reference *reference);
+const struct reference_event *reference_domain(const struct reference *reference, size_t index);
+const struct reference_event *reference_start(const struct reference *reference, size_t index);
+
 #endif

@@ -3,13 +3,15 @@
  *
  *   {"format": "bulkhead-rules-1",
  *    "profile": "static",                the weakest launch that is accepted
+ *    "smis": "any", "settings": "warn",  SMIs during domains; firmware's settings changed
  *    "domains": {
  *      "work": {
  *        "violations": {"port-read": "any", "msr-read": 20},
  *        "crashes": 0, "starts": 1, "stopped": 0}}}
  *
- * A limit is a number (more is C602), "warn" (any at all is W603) or "any". What is left out:
- * no violations, no crashes, 1 start, not stopped. A domain without rules never affirms.
+ * A limit is a number (more is C602), "warn" (more than by default is W603) or "any". What is left
+ * out: no violations, no crashes, 1 start, not stopped; of the machine: as above. A domain without
+ * rules never affirms.
  */
 #ifndef ATTEST_RULES_H
 #define ATTEST_RULES_H
@@ -38,7 +40,8 @@ struct domain_rules {
 
 struct rules {
     enum profile profile;
-    struct rule_limit smis;
+    struct rule_limit smis;     /* SMIs that interrupted domains */
+    struct rule_limit settings; /* PCRs 1, 3, 5 and 6 that aren't as pinned */
     size_t domains;
     struct domain_rules domain[BH_EVIDENCE_MAX_DOMAINS];
 };
