@@ -1,4 +1,22 @@
-/* An enrolment record: what an authority says of one machine's attestation key. */
+/*
+ * An enrolment record: what an authority says of one machine's attestation key. A signed file of
+ * JSON; bytes are lower-case hexadecimal, times Unix seconds.
+ *
+ *   {"format": "bulkhead-enrolment-1",
+ *    "ueid": 01h, then SHA-256 of ek_public, "ek_public": TPMT_PUBLIC,
+ *    "ak_public": TPMT_PUBLIC, "ak_name": its name, 000bh and SHA-256,
+ *    "issued": 1700000000, "expires": 1731536000,
+ *    "firmware_version": TPMS_ATTEST's, 8 bytes, highest first,
+ *    "pcr": {"0": SHA-256 bank, ... "7": ...},  0, 2, 4 and 7 at least
+ *    "smm": {"mode": "none", "replaced" or "firmware", "sha256": zeros unless replaced},
+ *    "profile": "static" or "unmeasured"}
+ *
+ * The last three are absent before a trusted first boot has shown them.
+ *
+ * The authority's list of revoked keys, signed likewise:
+ *
+ *   {"format": "bulkhead-revoked-1", "ak_names": [...], "ueids": [...]}    ueids may be left out
+ */
 #ifndef ATTEST_RECORD_H
 #define ATTEST_RECORD_H
 
@@ -45,8 +63,8 @@ bool record_parse(struct record *record, const char *json, size_t size);
 void record_load(struct record *record, const char *path, const struct public_key *authority);
 
 /*
- * Look the record up in the authority's signed list of revoked keys ("bulkhead-revoked-1":
- * "ak_names"). A list that isn't valid becomes the record's fault.
+ * Look the record up in the authority's signed list of what is revoked. A list that isn't valid
+ * becomes the record's fault.
  */
 void record_revoke(struct record *record, const char *path, const struct public_key *authority);
 
