@@ -63,6 +63,7 @@ $(WORK_O)/%.o: %.c
 
 WORK_CLIENT := domains/work/client.c
 $(eval $(call work,vault,domains/work/vault.c domains/work/minisig.c $(WORK_CLIENT),-lsodium))
+$(eval $(call work,attest,domains/work/attest.c domains/work/page.c $(WORK_CLIENT),-lsodium))
 
 INTRUDER := $(sort $(wildcard domains/intruder/attacks/*.c)) domains/intruder/report.c
 $(eval $(call work,intruder,domains/intruder/linux/intruder.c $(INTRUDER) $(WORK_CLIENT) \

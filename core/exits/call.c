@@ -118,8 +118,15 @@ static int64_t call_stop(struct vcpu *vcpu)
 }
 
 static int64_t (*const calls[BH_CALLS])(struct vcpu *) = {
-    [BH_CALL_VERSION] = call_version, [BH_CALL_CHANNEL] = call_channel, [BH_CALL_RING] = call_ring,
-    [BH_CALL_WAIT] = call_wait,       [BH_CALL_LOG] = call_log,         [BH_CALL_STOP] = call_stop,
+    [BH_CALL_VERSION] = call_version,
+    [BH_CALL_CHANNEL] = call_channel,
+    [BH_CALL_RING] = call_ring,
+    [BH_CALL_WAIT] = call_wait,
+    [BH_CALL_LOG] = call_log,
+    [BH_CALL_STOP] = call_stop,
+    [BH_CALL_ATTEST_START] = call_attest_start,
+    [BH_CALL_ATTEST_POLL] = call_attest_poll,
+    [BH_CALL_ATTEST_READ] = call_attest_read,
 };
 
 void exit_call(struct vcpu *vcpu)

@@ -56,6 +56,11 @@ void exits_skip_0f01(struct vcpu *vcpu, uint8_t modrm);
 /* Moves RIP to `rip`: ends an interrupt shadow, and single-steps where the domain asked for it. */
 void exits_set_rip(struct vcpu *vcpu, uint64_t rip);
 
+/* Hypercalls by which a domain gets evidence: call_attest.c. Results as in bulkhead/abi.h. */
+int64_t call_attest_start(struct vcpu *vcpu);
+int64_t call_attest_poll(struct vcpu *vcpu);
+int64_t call_attest_read(struct vcpu *vcpu);
+
 /* Fills the CPUID answers of the domain from its rows and this CPU. */
 void cpuid_init_domain(struct vcpu *vcpu);
 

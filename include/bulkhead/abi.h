@@ -11,6 +11,7 @@
 #define BH_ABI_VERSION 1u
 #define BH_START_MAGIC 0x42484453 /* "BHDS": EAX at entry of a BH_BOOT_FLAT domain */
 #define BH_LOG_MAX     160u       /* bytes of one log line */
+#define BH_READ_MAX    4096u      /* bytes of evidence that one call copies */
 
 #define BH_CPUID_BASE      0x40000000u    /* hypervisor leaves */
 #define BH_CPUID_SIGNATURE "BulkheadBulk" /* EBX, ECX, EDX of the first leaf */
@@ -28,16 +29,35 @@ enum bh_call {
                             virtual interrupts only: a direct one halts by HLT. */
     BH_CALL_LOG = 4,     /* RDI = GPA, RSI = length 1..BH_LOG_MAX: print one line */
     BH_CALL_STOP = 5,    /* this domain ends; CPL 0 only; does not return */
+
+    /*
+     * Evidence of what runs here (bulkhead/evidence.h), for domains that `may attest`. The TPM
+     * takes its time: START asks it, POLL drives it on and answers at once; each call does a
+     * bounded part of the work. One evidence is made or kept at a time, for one domain.
+     */
+    BH_CALL_ATTEST_START = 6, /* RDI = GPA of struct bh_attest_request, RSI = its size -> BH_OK;
+                                 BH_E_BUSY: another domain's evidence is being made, or has not
+                                 been read to its end and is younger than 10 s, or an earlier one
+                                 of this domain's is being made: call again */
+    BH_CALL_ATTEST_POLL = 7,  /* -> BH_OK with RDI = size of the evidence; BH_E_AGAIN: call again;
+                                 BH_E_ARG: none was asked for, or another domain's took its place;
+                                 other errors: there will be none, and START may be called again */
+    BH_CALL_ATTEST_READ = 8,  /* RDI = GPA, RSI = size 1..4096, RDX = offset: copies a part of the
+                                 evidence -> RDI = bytes copied; BH_E_AGAIN: call again */
     BH_CALLS
 };
 
 /* Results, in RAX, as signed 64-bit values. */
 enum bh_result {
     BH_OK = 0,
-    BH_E_CALL = -1,    /* unknown number */
-    BH_E_DENIED = -2,  /* the policy doesn't grant it */
-    BH_E_ARG = -3,     /* an index or a length out of range */
-    BH_E_ADDRESS = -4, /* memory that isn't all the caller's own RAM */
+    BH_E_CALL = -1,       /* unknown number */
+    BH_E_DENIED = -2,     /* the policy doesn't grant it */
+    BH_E_ARG = -3,        /* an index or a length out of range */
+    BH_E_ADDRESS = -4,    /* memory that isn't all the caller's own RAM */
+    BH_E_BUSY = -5,       /* somebody else's request comes first */
+    BH_E_AGAIN = -6,      /* the TPM is still at work */
+    BH_E_TPM = -7,        /* the TPM failed or there is none; core's console says how */
+    BH_E_UNENROLLED = -8, /* the TPM has no attestation key (BH_AK_HANDLE): enrol this machine */
 };
 #endif
 

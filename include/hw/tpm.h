@@ -48,6 +48,7 @@
 
 /* Part 2, 6.6: those that core tells apart */
 #define TPM_RC_SUCCESS  0x000u
+#define TPM_RC_FMT1     0x080u /* bit: about one handle, session or parameter */
 #define TPM_RC_HANDLE   0x18bu /* the first handle names nothing */
 #define TPM_RC_YIELDED  0x908u
 #define TPM_RC_CANCELED 0x909u
@@ -56,11 +57,12 @@
 #define TPM_RC_RETRY    0x922u
 
 /* Part 2, 6.12, 6.13, 7.4, 8.5 */
-#define TPM_CAP_PCRS    5u
-#define TPM_SE_POLICY   1u
-#define TPM_RH_NULL     0x40000007u
-#define TPM_RS_PW       0x40000009u
-#define TPMA_LOCALITY_2 4u
+#define TPM_CAP_PCRS             5u
+#define TPM_SE_POLICY            1u
+#define TPM_POLICY_SESSION_FIRST 0x03000000u
+#define TPM_RH_NULL              0x40000007u
+#define TPM_RS_PW                0x40000009u
+#define TPMA_LOCALITY_2          4u
 
 /* Start methods of ACPI's table TPM2 (TCG ACPI Specification 1.3, table 8) */
 #define TPM2_START_FIFO 6u

@@ -82,7 +82,7 @@ static void judge(struct report *report, uint64_t number, const struct bh_answer
 {
     if (!is_ours(number) && answer->result != BH_E_CALL)
         report_breach(report, "number %lx was answered by %ld", number, (long)answer->result);
-    if (is_ours(number) && answer->result < BH_E_ADDRESS)
+    if (is_ours(number) && answer->result < BH_E_UNENROLLED)
         report_breach(report, "number %lx was answered by %ld", number, (long)answer->result);
 }
 
