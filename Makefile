@@ -23,6 +23,7 @@ include domains/domains.mk
 include tools/policyc/policyc.mk
 include tools/attest/attest.mk
 include tests/tests.mk
+include tests/fuzz/fuzz.mk
 include tests/bench/bench.mk
 include tests/mutants/mutants.mk
 

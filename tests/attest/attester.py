@@ -51,30 +51,37 @@ class Signer:
 
 
 class TpmKey:
-    """An attestation key that the TPM made."""
+    """An attestation key that the TPM made. `locality`: where its policy lets it be used; None:
+    anywhere, with an empty password."""
 
-    def __init__(self, tpm, attributes=wire.ATTRIBUTES_AK, policy=wire.AK_POLICY):
+    def __init__(self, tpm, attributes=wire.ATTRIBUTES_AK, locality=2):
         parent, self.ek = tpm.create_primary(RH_ENDORSEMENT, wire.storage_public())
+        policy = b"" if locality is None else wire.policy_locality(locality)
         private, self.public = tpm.create(parent, wire.ecc_public(attributes, policy))
-        self.handle = tpm.load(parent, private, self.public)
-        self.has_policy = policy == wire.AK_POLICY
+        self.handle = tpm.keep(tpm.load(parent, private, self.public))
+        self.locality = locality
         tpm.flush(parent)
 
+    def session(self, tpm):
+        if self.locality is None:
+            return RS_PW
+        tpm.locality(self.locality)
+        return tpm.at_locality(self.locality)
+
     def quote(self, tpm, qualifying, what, _):
-        session = tpm.at_locality_2() if self.has_policy else RS_PW
-        return tpm.quote(self.handle, session, qualifying, what)
+        return tpm.quote(self.handle, self.session(tpm), qualifying, what)
 
 
 class SoftwareKey:
     """A key of the test's own, of which its public area says that a TPM keeps it. It signs what
     no TPM signs: what the TPM quoted, after `alter` has changed it."""
 
-    def __init__(self, tpm, attributes=wire.ATTRIBUTES_AK, policy=wire.AK_POLICY, **public):
+    def __init__(self, tpm, attributes=wire.ATTRIBUTES_AK, policy=wire.policy_locality(2), **public):
         self.genuine = TpmKey(tpm)
         self.ek = self.genuine.ek
         self.key = p256.Key(b"attestation key")
-        x, y = (part.to_bytes(32, "big") for part in self.key.public)
-        self.public = wire.ecc_public(attributes, policy, x, y, **public)
+        point = {name: part.to_bytes(32, "big") for name, part in zip("xy", self.key.public)}
+        self.public = wire.ecc_public(attributes, policy, **{**point, **public})
 
     def quote(self, tpm, qualifying, what, alter):
         attest = wire.Attest.decode(self.genuine.quote(tpm, qualifying, what, unaltered)[0])
@@ -132,14 +139,19 @@ class Attester:
         self.keys = None  # (the verifier's, the domain's) X25519 public key
         self.reference_id = None
         self.domain = 0
+        self.rules = {"format": "bulkhead-rules-1", "profile": "static", "domains": {
+            "work": {"violations": {"port-read": "any"}}, "vault": {}}}
         self.happens()
         self.reference = self.reference_values()
         # What a test may alter: each takes what stands there and returns what shall.
         self.alter = types.SimpleNamespace(**{step: unaltered for step in (
             "entries", "log", "report", "report_bytes", "binding", "selection", "attest",
-            "quote", "claims", "evidence", "record", "reference")})
+            "quote", "claims", "evidence", "record", "reference")}, order=wire.in_order)
         self.extend_beside = lambda: None  # after core's events, before the quote
         self.after_measuring = lambda: None
+        self.after_writing = lambda: None
+        self.authority_key, self.author_key = self.authority.public, self.author.public
+        self.seen_before = None  # a version of the policy that was appraised before
 
     # What happens on the machine
 
@@ -204,10 +216,11 @@ class Attester:
             own = [event for event in self.events if event.domain == number]
             kinds = [struct.unpack_from("<I", e.body)[0] for e in own
                      if e.kind in ("VIOLATION", "DMA_FAULT")]
+            kinds = sorted({kind for kind in kinds if kind < len(wire.VIOLATIONS)})
             crashes = sum(e.kind == "CRASH" for e in own)
             ended = STOPPED if any(e.kind == "STOP" for e in own) else RUNNING
             told[4].append({0: name, 1: CRASHED if crashes else ended, 2: 1, 3: crashes,
-                            4: {kind: 2 for kind in sorted(kinds)},
+                            4: {kind: 2 for kind in kinds},
                             5: max((e.sequence for e in own), default=0)})
         return wire.cbor(self.alter.report(told))
 
@@ -239,7 +252,8 @@ class Attester:
 
     def evidence(self):
         self.boot()
-        return self.alter.evidence(wire.cbor(wire.in_order(self.alter.claims(self.claims()))))
+        self.genuine = self.claims()
+        return self.alter.evidence(wire.cbor(self.alter.order(self.alter.claims(self.genuine))))
 
     # What others say of the machine
 
@@ -292,3 +306,5 @@ class Attester:
                           self.authority)
         self.write_signed(self.directory / "reference.json", self.alter.reference(self.reference),
                           self.author)
+        (self.directory / "rules.json").write_text(json.dumps(self.rules))
+        self.after_writing()

@@ -74,10 +74,6 @@ def too_many_domains(attester):
     attester.alter.report = lambda told: {**told, 4: [{0: f"d{n}", **row} for n in range(65)]}
 
 
-def with_key(attester, public):
-    attester.keys = (b"\x11" * 32, public)
-
-
 MALFORMED = {
     "empty": ("E101", altered("evidence", lambda _: b"")),
     "not-cbor": ("E101", altered("evidence", lambda _: b"\xff" * 100)),
@@ -90,8 +86,9 @@ MALFORMED = {
         b"\x58\x20", b"\x5a\xff\xff\xff\xff", 1))),
     "bytes-length-64-bit": ("E101", altered("evidence", lambda data: data.replace(
         b"\x58\x20", b"\x5b" + b"\xff" * 8, 1))),
-    "claims-in-other-order": ("E101", altered("evidence", lambda data: data[:1] + wire.cbor(
-        {Claim.DOMAIN: 0})[1:] + data[1:])),
+    "claims-in-other-order": ("E101", altered("order", lambda claims: dict(
+        reversed(wire.in_order(claims).items())))),
+    "pcrs-in-other-order": ("E101", claim(Claim.PCRS, lambda pcrs: dict(reversed(pcrs.items())))),
     "unknown-claim": ("E101", altered("claims", lambda claims: {**claims, -70000: 1})),
     "without-log": ("E101", without(Claim.LOG)),
     "without-signature": ("E101", without(Claim.SIGNATURE)),
@@ -141,13 +138,13 @@ QUOTE = {
 def time_attest(attester):
     """The TPM itself signs its time, not PCRs."""
     attester.alter.quote = lambda _: attester.tpm.get_time(
-        attester.key.handle, attester.tpm.at_locality_2(), bytes(32))
+        attester.key.handle, attester.tpm.at_locality(2), bytes(32))
 
 
 def certify_attest(attester):
     attester.alter.quote = lambda _: attester.tpm.certify(
-        TpmKey(attester.tpm, policy=b"", attributes=wire.ATTRIBUTES_AK | 0x40).handle,
-        attester.key.handle, attester.tpm.at_locality_2(), bytes(32))
+        TpmKey(attester.tpm, wire.ATTRIBUTES_AK | 0x40, locality=None).handle,
+        attester.key.handle, attester.tpm.at_locality(2), bytes(32))
 
 
 QUOTE["certify-by-the-tpm"] = ("E301", certify_attest)
@@ -177,8 +174,7 @@ SIGNATURE = {
     "both-zero": ("E302", signature(lambda r, s: wire.ecdsa_signature(0, 0))),
     "r-of-n": ("E302", signature(lambda r, s: wire.ecdsa_signature(p256.N, s))),
     "s-of-n": ("E302", signature(lambda r, s: wire.ecdsa_signature(r, p256.N))),
-    "s-plus-n": ("E302", signature(lambda r, s: wire.ecdsa_signature(
-        r, s + p256.N if s + p256.N < 1 << 256 else (1 << 256) - 1))),
+    "s-all-ones": ("E302", signature(lambda r, s: wire.ecdsa_signature(r, (1 << 256) - 1))),
     "r-all-ones": ("E302", signature(lambda r, s: wire.ecdsa_signature((1 << 256) - 1, s))),
     "r-flipped": ("E302", signature(lambda r, s: wire.ecdsa_signature(r ^ FLIPPED, s))),
     "s-flipped": ("E302", signature(lambda r, s: wire.ecdsa_signature(r, s ^ FLIPPED))),

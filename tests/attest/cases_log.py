@@ -12,8 +12,6 @@ from cases_evidence import altered, flipped, forged
 from swtpm import ALG_SHA1, ALG_SHA256
 from wire import Event
 
-HEADER = 28 + 37 + 8  # bytes before the first algorithm's end, of a header with several banks
-
 
 # 9: the log's syntax, and its replay
 
@@ -97,6 +95,12 @@ def extended_beside(pcr, event=b"not by core"):
     return alteration
 
 
+def many_events(attester):
+    """More than evidence holds, each as short as can be."""
+    entry = wire.Entry(19, [(ALG_SHA256, bytes(32))], b"").encode()
+    attester.alter.log = lambda _: wire.log_header([(ALG_SHA256, 32)]) + 8193 * entry
+
+
 BANKS = list(wire.DIGEST_SIZES.items())
 REPLAY = {
     "last-event-cut": ("E306", entries(cut_last)),
@@ -127,6 +131,7 @@ REPLAY = {
     "log-of-pcr-0": ("E306", field("pcr", 0)),
     "no-action-event": ("E306", field("kind", wire.EV_NO_ACTION)),
     "ipl-event": ("E306", field("kind", 13)),
+    "8193-events": ("E306", many_events),
     "empty-log": ("E306", altered("log", lambda _: b"")),
     "header-alone": ("E306", altered("entries", lambda _: [])),
     "log-cut": ("E306", altered("log", lambda log: log[:-1])),
@@ -150,10 +155,10 @@ def events(change):
     return lambda attester: change(attester.events)
 
 
-def event(number, **changed):
+def event(place, **changed):
     def change(listed):
         for name, value in changed.items():
-            setattr(listed[number], name, value)
+            setattr(listed[place], name, value)
 
     return events(change)
 
@@ -175,12 +180,20 @@ def payload_unlike_digest(listed):
     listed[-1].event = flipped(listed[-1].event, 24)
 
 
-def sequence_swapped(listed):
-    listed[2], listed[3] = listed[3], listed[2]
+def another_violation(step):
+    """A second violation, whose number is off by `step`."""
+
+    def change(listed):
+        body = struct.pack("<IIQ", wire.VIOLATIONS["port-write"], 0, 0x70)
+        listed.append(Event(19, "VIOLATION", body, 0, 3_000_000, len(listed) + step))
+
+    return events(change)
 
 
-def deleted(number):
-    return events(lambda listed: listed.pop(number))
+def sequence_swapped(attester):
+    another_violation(0)(attester)
+    attester.events[-1].sequence -= 1
+    attester.events[-2].sequence += 1
 
 
 def all_in(pcr, number):
@@ -189,16 +202,21 @@ def all_in(pcr, number):
 
 EVENTS = {
     "payload-unlike-digest": ("E307", entries(payload_unlike_digest)),
-    "sequence-out-of-order": ("E307", events(sequence_swapped)),
-    "sequence-twice": ("E307", events(lambda listed: listed.insert(6, listed[6]))),
-    "sequence-gap": ("E307", deleted(-2)),
+    "sequence-swapped": ("E307", sequence_swapped),
+    "event-extended-twice": ("E307", events(lambda listed: listed.insert(6, listed[6]))),
+    "policy-after-smm": ("E307", lambda attester: (
+        exchange(attester.events, 2, 3), wire.numbered(attester.events))),
+    "starts-exchanged": ("E307", lambda attester: (
+        exchange(attester.events, 7, 8), wire.numbered(attester.events))),
+    "sequence-gap": ("E307", another_violation(1)),
+    "sequence-repeated": ("E307", another_violation(-1)),
     "sequence-from-1": ("E307", events(lambda listed: [
         setattr(e, "sequence", e.sequence + 1) for e in listed])),
     "event-extended-into-another-pcr": ("E307", all_in(18, 2)),
     "boot-in-17": ("E307", all_in(17, 1)),
     "violation-in-18": ("E307", all_in(18, -1)),
     "unknown-type": ("E307", event(-1, number=99)),
-    "type-unlike-tag": ("E307", event(-1, tag=wire.TAG | 8)),
+    "type-unlike-tag": ("E307", event(-1, tag=wire.TAG | 4)),
     "unknown-tag": ("E307", event(-1, tag=0x52480000)),
     "unknown-format": ("E307", event(-1, format=2)),
     "wrong-magic-in-event": ("E307", event(-1, magic=b"BHLX")),
@@ -210,9 +228,15 @@ EVENTS = {
     "unknown-kind-of-violation": ("E307", event(-1, body=struct.pack("<IIQ", 14, 0, 0))),
     "unknown-domain-in-event": ("E307", event(-1, domain=2)),
     "nobodys-violation": ("E307", event(-1, domain=wire.NOBODY)),
-    "second-in-17-after-cap": ("E307", appended(Event(17, "SMM", bytes(40)))),
+    "second-in-17-after-cap": ("E307", appended(Event(
+        17, "SMM", struct.pack("<II32x", 1, 0)))),
     "domain-after-cap": ("E307", appended(Event(18, "START", bytes(64), 1))),
     "second-cap": ("E307", appended(Event(18, "CAP"))),
+    "domain-twice": ("E307", event(6, body=struct.pack("<32sII", b"work", 0, 0))),
+    "no-boot": ("E307", lambda attester: (
+        attester.events.pop(1), wire.numbered(attester.events))),
+    "behind-log-full": ("E307", appended(
+        Event(19, "LOG_FULL", time=3_000_000), Event(19, "STOP", bytes(32), 0, 4_000_000))),
     "no-cap-in-17": ("E307", lambda attester: (
         attester.events.pop(4), wire.numbered(attester.events))),
     "no-cap-in-18": ("E307", lambda attester: (
@@ -297,7 +321,41 @@ def ended(kind, state):
     return alteration
 
 
+def happened(*kinds, body=bytes(32)):
+    """Events of work's, which the report tells as it tells any."""
+
+    def alteration(attester):
+        for number, kind in enumerate(kinds):
+            attester.events.append(Event(19, kind, body if kind != "RESTART" else bytes(8), 0,
+                                         3_000_000 + number, len(attester.events)))
+
+    return alteration
+
+
+def log_full_after_stop(attester):
+    """The log has no room for more, but it had for work's end."""
+    happened("STOP")(attester)
+    attester.events.append(Event(19, "LOG_FULL", time=4_000_000, sequence=len(attester.events)))
+    of_work(1, RUNNING)(attester)
+
+
+def second_violation(attester):
+    attester.events.append(dataclasses.replace(
+        attester.events[-1], sequence=len(attester.events), time=3_000_000))
+
+
+def asked_by_nobody(attester):
+    attester.domain = 5
+
+
 REPORT = {
+    "stopped-twice": ("E309", happened("STOP", "STOP")),
+    "crashed-after-a-stop": ("E309", happened("STOP", "CRASH")),
+    "restarted-while-running": ("E309", happened("RESTART")),
+    "restart-number-zero": ("E309", happened("CRASH", "RESTART")),
+    "second-violation-of-a-kind": ("E309", second_violation),
+    "log-full-hides-a-stop": ("E309", log_full_after_stop),
+    "asked-by-nobody": ("E309", asked_by_nobody),
     "running-but-crashed": ("E309", ended("CRASH", RUNNING)),
     "running-but-stopped": ("E309", ended("STOP", RUNNING)),
     "stopped-but-crashed": ("E309", ended("CRASH", STOPPED)),

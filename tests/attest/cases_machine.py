@@ -6,7 +6,6 @@ import struct
 import wire
 from attester import Signer, SMM_FIRMWARE, SMM_NONE, SMM_REPLACED, SoftwareKey, TpmKey
 from cases_evidence import altered, claim, flipped
-from cases_log import extended_beside  # noqa: F401
 from wire import Claim, Event, sha256
 
 # 2: the enrolment record
@@ -17,7 +16,6 @@ def record(**changed):
 
 
 def signed_by_others(attester):
-    attester.authority_key = attester.authority.public
     attester.authority = Signer(attester.directory, "others")
 
 
@@ -36,13 +34,17 @@ def of_another_tpm(attester):
         **values, "ak_public": other.public.hex(), "ak_name": wire.name_of(other.public).hex()}
 
 
+OTHER_EK = wire.storage_public()
 ENROLMENT = {
     "record-forged": ("E201", signed_by_others),
     "record-altered": ("E201", altered_after_signing),
-    "record-expired": ("E201", record(expires=1_600_000_000)),
+    "record-expired": ("E201", record(issued=1_500_000_000, expires=1_600_000_000)),
     "record-of-the-future": ("E201", record(issued=3_900_000_000)),
     "record-of-another-tpm": ("E201", of_another_tpm),
-    "record-of-another-ek": ("E201", record(ueid="01" + "55" * 32)),
+    "record-of-another-ek": ("E201", record(
+        ek_public=OTHER_EK.hex(), ueid=(b"\1" + sha256(OTHER_EK)).hex())),
+    "record-whose-ueid-is-not-its-ek": ("E201", record(ueid="01" + "55" * 32)),
+    "record-whose-name-is-not-its-key": ("E201", record(ak_name="000b" + "66" * 32)),
     "evidence-of-another-ek": ("E201", claim(Claim.UEID, lambda ueid: flipped(ueid))),
     "evidence-without-ueid": ("E201", altered("claims", lambda claims: {
         n: c for n, c in claims.items() if n != Claim.UEID})),
@@ -66,13 +68,12 @@ def ak(made=TpmKey, **arguments):
 
 
 AK = wire.ATTRIBUTES_AK
-POLICY_LOCALITY_0 = sha256(bytes(32) + struct.pack(">IB", 0x16F, 1))
 KEY = {
     "ak-with-user-auth": ("E202", ak(attributes=AK | 0x40)),
-    "ak-with-user-auth-alone": ("E202", ak(attributes=AK | 0x40, policy=b"")),
+    "ak-with-user-auth-alone": ("E202", ak(attributes=AK | 0x40, locality=None)),
     "ak-unrestricted": ("E202", ak(attributes=AK & ~0x10000)),
     "ak-with-dictionary-lockout": ("E202", ak(attributes=AK & ~0x400)),
-    "ak-of-another-policy": ("E202", ak(attributes=AK | 0x40, policy=POLICY_LOCALITY_0)),
+    "ak-of-another-policy": ("E202", ak(locality=0)),
     "ak-not-fixed-to-the-tpm": ("E202", ak(SoftwareKey, attributes=AK & ~0x2)),
     "ak-not-fixed-to-its-parent": ("E202", ak(SoftwareKey, attributes=AK & ~0x12)),
     "ak-from-outside": ("E202", ak(SoftwareKey, attributes=AK & ~0x20)),
@@ -83,14 +84,12 @@ KEY = {
     "ak-of-another-scheme": ("E202", ak(SoftwareKey, algorithm=0x1A)),
     "ak-of-another-hash": ("E202", ak(SoftwareKey, hashed=4)),
     "ak-not-on-the-curve": ("E202", ak(SoftwareKey, x=b"\1" * 32)),
-    "ak-named-otherwise": ("E202", record(ak_name="000b" + "66" * 32)),
 }
 
 # 12: reference values
 
 
 def reference_by_others(attester):
-    attester.author_key = attester.author.public
     attester.author = Signer(attester.directory, "others")
 
 
@@ -114,7 +113,7 @@ def another_was_meant(attester):
 def older(attester):
     """A newer version of the policy was seen before; this machine runs the older one, validly
     signed, and has reference values to match."""
-    attester.seen_before = lambda: attester.seen(version=attester.version + 1)
+    attester.seen_before = attester.version + 1
 
 
 REFERENCE = {
@@ -126,7 +125,9 @@ REFERENCE = {
         **values, "policy": {**values["policy"], "author": "88" * 32}})),
     "reference-of-another-format": ("E501", reference(format="bulkhead-reference-2")),
     "reference-without-events": ("E501", reference(events=[])),
-    "reference-not-json": ("E501", altered("reference", lambda _: "[]")),
+    "reference-not-json": ("E501", altered("reference", lambda _: "{")),
+    "reference-not-an-object": ("E501", altered("reference", lambda _: "[]")),
+    "reference-of-another-profile": ("E501", reference(profile="unmeasured")),
     "reference-empty": ("E501", altered("reference", lambda _: "")),
 }
 
@@ -210,6 +211,35 @@ def unmeasured(attester):
     attester.commands, attester.files = [], []
 
 
+def told_unmeasured(accepted):
+    """Enrolled as unmeasured, with reference values to match; rules that want `accepted`."""
+
+    def alteration(attester):
+        unmeasured(attester)
+        record(profile="unmeasured")(attester)
+        reference(profile="unmeasured")(attester)
+        attester.rules["profile"] = accepted
+
+    return alteration
+
+
+def measured_as_unmeasured(attester):
+    """PCR 8 and 9 aren't zero: somebody did measure, and what he measured nobody compares."""
+    told_unmeasured("unmeasured")(attester)
+    attester.commands = [b"grub_cmd: boot"]
+
+
+def dynamic_base(attester):
+    """PCR 17-19 start at zero, as after SKINIT, on a machine that is enrolled as static."""
+    genuine = attester.boot
+
+    def boot():
+        attester.tpm.dynamic_launch(b"")
+        genuine()
+
+    attester.boot = boot
+
+
 MACHINE = {
     "firmware-0": ("C601", other_firmware(0), "firmware"),
     "firmware-2": ("C601", other_firmware(2), "firmware"),
@@ -234,6 +264,9 @@ MACHINE = {
     "domain-missing": ("C601", without_vault, "vault"),
     "domain-unknown": ("C601", with_third_domain, "third"),
     "unmeasured-as-static": ("C601", unmeasured, "core"),
+    "measured-as-unmeasured": ("C601", measured_as_unmeasured, "loader"),
+    "ff-base-offered-as-dynamic": ("E201", record(profile="dynamic")),
+    "dynamic-base-offered-as-static": ("E306", dynamic_base, "PCR 17"),
 }
 
 # 15: the relying party's rules
@@ -278,8 +311,10 @@ RULES = {
     "rules-of-a-domain-that-is-not-there": ("C602", rules(
         lambda r: r["domains"].update(third={})), "third"),
     "no-rules": ("C602", rules(lambda r: r["domains"].clear()), "work"),
-    "static-is-not-enough": ("C602", rules(lambda r: r.update(profile="dynamic")), ""),
-    "log-full": ("W603", log_full, ""),
+    "static-is-not-enough": ("C602", rules(lambda r: r.update(profile="dynamic")), "profile"),
+    "unmeasured-is-not-enough": ("C602", told_unmeasured("static"), "profile"),
+    "unmeasured": ("W603", told_unmeasured("unmeasured"), "profile"),
+    "log-full": ("W603", log_full, "log"),
 }
 
 CASES = {**ENROLMENT, **KEY, **REFERENCE, **MACHINE, **RULES}

@@ -22,6 +22,7 @@ RH_OWNER, RH_NULL, RH_ENDORSEMENT = 0x40000001, 0x40000007, 0x4000000B
 ALG_SHA1, ALG_SHA256, ALG_NULL, ALG_ECDSA, ALG_ECC = 4, 11, 16, 24, 35
 ALG_AES, ALG_CFB = 6, 0x43
 CURVE_P256 = 3
+AK_HANDLE = 0x81014248  # BH_AK_HANDLE
 START_LIMIT = 20  # seconds
 
 
@@ -63,6 +64,8 @@ class Swtpm:
     def __init__(self):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="swtpm-"))
         self.process = None
+        self.persistent = AK_HANDLE - 1  # the last object that was made so
+        self.on_response = lambda response: None
         self.data = self.control = None
         try:
             self.start()
@@ -142,6 +145,7 @@ class Swtpm:
         header = self.receive(self.data, 10)
         _, size, result = struct.unpack(">HII", header)
         rest = self.receive(self.data, size - 10)
+        self.on_response(header + rest)
         if result != 0:
             raise TpmError(code, result)
         return rest
@@ -229,6 +233,13 @@ class Swtpm:
     def evict_control(self, handle, persistent):
         self.authorized(0x120, [RH_OWNER, handle], struct.pack(">I", persistent))
 
+    def keep(self, handle):
+        """Make an object persistent: there is room for three that aren't."""
+        self.persistent += 1
+        self.evict_control(handle, self.persistent)
+        self.flush(handle)
+        return self.persistent
+
     def policy_session(self):
         """A policy session that has shown nothing yet."""
         body = struct.pack(">II", RH_NULL, RH_NULL) + sized(bytes(16)) + sized(b"") + \
@@ -238,9 +249,10 @@ class Swtpm:
     def policy_locality(self, session, number):
         self.send(0x16F, struct.pack(">IB", session, 1 << number))
 
-    def at_locality_2(self):
+    def at_locality(self, number):
+        """A policy session that has shown the locality."""
         session = self.policy_session()
-        self.policy_locality(session, 2)
+        self.policy_locality(session, number)
         return session
 
     def quote(self, key, session, qualifying, what):

@@ -19,7 +19,6 @@ DIGEST_SIZES = {4: 20, 11: 32, 12: 48, 13: 64}
 BINDING_LABEL = b"bulkhead-quote-v1\0"
 PROFILE = "tag:bulkhead,2026:evidence-1"
 QUOTED = (*range(10), 17, 18, 19)
-AK_POLICY = bytes.fromhex("f3d7b918b2fa2a1c108cc717e7fb52f543184580a34e9fdbba2fbb2bbd11b07b")
 
 
 def rows(table, macro):
@@ -142,6 +141,12 @@ def extended(start, digests):
 
 
 # TPM structures
+
+def policy_locality(number):
+    """authPolicy that is PolicyLocality of one locality (part 3, 23.8)."""
+    return sha256(bytes(32) + struct.pack(">IB", 0x16F, 1 << number))
+
+
 
 ATTRIBUTES_AK = 0x2 | 0x10 | 0x20 | 0x400 | 0x10000 | 0x40000  # fixedTPM, fixedParent,
 # sensitiveDataOrigin, noDA, restricted, sign

@@ -1,0 +1,28 @@
+"""Fuzz targets, without a fuzzer: genuine inputs, their prefixes, and copies altered by chance."""
+import pathlib
+import subprocess
+import tempfile
+
+import bundle
+from testing import Failure, cases, limit
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+FUZZ = ROOT / "build" / "tests" / "fuzz"
+# How many altered copies of each input: some ten seconds' work in all.
+ALTERED = {"attest": 1500, "events": 2500, "evidence": 3000, "log": 1500, "record": 2000,
+           "reference": 2000, "report": 2000, "rules": 5000, "signature": 1500, "tpm": 2000}
+
+
+@limit(120)
+@cases({target: (target,) for target in ALTERED})
+def test_altered_inputs(target):
+    """No input makes the target crash, or accept what it must not (AddressSanitizer, UBSan)."""
+    with tempfile.TemporaryDirectory() as name:
+        directory = pathlib.Path(name)
+        bundle.write(directory)
+        inputs = sorted((directory / "corpus" / target).iterdir())
+        done = subprocess.run([FUZZ / target, str(ALTERED[target]), *inputs],
+                              env={"BULKHEAD_BUNDLE": name, "PATH": "/usr/bin:/bin"},
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode != 0 or f"{len(inputs)} files" not in done.stdout:
+        raise Failure(f"{target} ended with status {done.returncode}:\n{done.stdout[-6000:]}")
