@@ -53,15 +53,22 @@ static cbor_item_t *in_map(const cbor_item_t *map, int64_t key)
     return NULL;
 }
 
-/* Loaded for good: a test's process is short. */
-static cbor_item_t *load(const uint8_t *bytes, size_t size)
+/* Kept until the end: a test's process is short. */
+static const cbor_item_t *load(const uint8_t *bytes, size_t size)
 {
+    static struct kept {
+        struct kept *before;
+        cbor_item_t *item;
+    } * last;
     struct cbor_load_result result;
-    cbor_item_t *item = cbor_load(bytes, size, &result);
+    struct kept *kept = malloc(sizeof(*kept));
 
-    assert_non_null(item);
+    kept->before = last;
+    kept->item = cbor_load(bytes, size, &result);
+    last = kept;
+    assert_non_null(kept->item);
     assert_int_equal(result.read, size);
-    return item;
+    return kept->item;
 }
 
 const uint8_t *evidence_claim(const uint8_t *bytes, size_t size, int64_t claim, size_t *length)

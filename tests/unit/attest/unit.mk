@@ -17,3 +17,6 @@ EVIDENCE_ON_MODEL := $(addprefix core/attest/,quote.c maker.c pull.c snapshot.c 
 unit/attest/test_maker := $(EVIDENCE_ON_MODEL)
 unit-flags/attest/test_maker := -Itests
 unit-libs/attest/test_maker := -lsodium -lcbor
+unit/attest/test_turns := $(EVIDENCE_ON_MODEL)
+unit-flags/attest/test_turns := -Itests
+unit-libs/attest/test_turns := -lsodium -lcbor -lpthread
