@@ -1,13 +1,23 @@
-"""bhattest from the outside: its command line, and the document that it makes."""
+"""bhattest from the outside: its command line, files, exit statuses, and the document that it
+makes. What it finds in altered evidence is tested elsewhere."""
+import base64
+import hashlib
+import json
 import pathlib
 import re
+import shutil
 import subprocess
+import tempfile
 
+import tools
+from attester import Attester
+from swtpm import Swtpm
 from testing import Failure, contains, equal
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BHATTEST = ROOT / "build" / "bhattest"
-DONE, USAGE = 0, 64
+DONE, CONTRAINDICATED, EVIDENCE, STALE, ENROLMENT, REFERENCE = 0, 2, 3, 4, 5, 6
+USAGE, INTERNAL = 64, 70
 
 
 def bhattest(*arguments, code=DONE):
@@ -45,3 +55,162 @@ def test_codes_document():
     """docs/codes.md is what bhattest explain --all makes."""
     equal((ROOT / "docs" / "codes.md").read_text(), bhattest("explain", "--all"),
           "docs/codes.md; renew it by build/bhattest explain --all > docs/codes.md")
+
+
+RULES = {"format": "bulkhead-rules-1", "profile": "static",
+         "domains": {"work": {"violations": {"port-read": "any"}}, "vault": {}}}
+
+
+class Case:
+    """A machine on a TPM emulator, what others say of it, and a verifier's state, in a directory."""
+
+    def __enter__(self):
+        self.temporary = tempfile.TemporaryDirectory()
+        self.path = pathlib.Path(self.temporary.name)
+        self.nonce = self.challenge()
+        with Swtpm() as tpm:
+            attester = Attester(tpm, self.path)
+            attester.nonce = bytes.fromhex(self.nonce)
+            attester.write()
+        (self.path / "rules.json").write_text(json.dumps(RULES))
+        return self
+
+    def __exit__(self, *_):
+        self.temporary.cleanup()
+
+    def challenge(self, *arguments, code=DONE):
+        return bhattest("challenge", "--state", self.path / "state", *arguments, code=code).strip()
+
+    def appraise(self, *arguments, code=DONE, **files):
+        names = {"evidence": "evidence", "record": "record.json", "authority": "authority.pub",
+                 "reference": "reference.json", "author": "author.pub", "rules": "rules.json",
+                 **files}
+        options = [word for name in names if name != "evidence"
+                   for word in (f"--{name}", self.path / names[name])]
+        return bhattest("appraise", self.path / names["evidence"], *options, "--state",
+                        self.path / "state", *arguments, code=code)
+
+
+def test_appraise():
+    """A genuine machine is affirmed, domain by domain, once per nonce."""
+    with Case() as case:
+        text = case.appraise()
+        for part in ("work: affirming; running, started 1 time, image ", "vault: affirming; "):
+            contains(text, part, "the verdict")
+        contains(case.appraise(code=STALE), "E401", "the same evidence again")
+
+
+def test_json():
+    """--json has EAR's claims and each domain's verdict."""
+    with Case() as case:
+        said = json.loads(case.appraise("--json"))
+    nonce = base64.urlsafe_b64encode(bytes.fromhex(case.nonce)).decode().rstrip("=")
+    equal({key: said[key] for key in ("eat_profile", "ear_status", "eat_nonce", "nonce", "exit",
+                                      "profile", "findings")},
+          {"eat_profile": "tag:ietf.org,2026:rats/ear#04", "ear_status": "affirming",
+           "eat_nonce": nonce, "nonce": case.nonce, "exit": 0, "profile": "static",
+           "findings": []}, "claims")
+    equal({name: own["ear_status"] for name, own in said["submods"].items()},
+          {"work": "affirming", "vault": "affirming"}, "submods")
+    image = hashlib.sha256(b"the vault").hexdigest()
+    equal(said["domains"]["vault"], {"tier": "affirming", "code": None, "component": None,
+                                     "image": image, "starts": 1}, "vault's verdict")
+
+
+def test_json_of_a_finding():
+    """A broken rule stands in the domain's verdict, its exit status, and the findings."""
+    with Case() as case:
+        strict = {**RULES, "domains": {"work": {}, "vault": {}}}
+        (case.path / "strict.json").write_text(json.dumps(strict))
+        said = json.loads(case.appraise("--json", rules="strict.json", code=CONTRAINDICATED))
+    equal((said["exit"], said["ear_status"]), (CONTRAINDICATED, "contraindicated"), "the whole")
+    equal({name: (own["tier"], own["code"]) for name, own in said["domains"].items()},
+          {"work": ("contraindicated", "C602"), "vault": ("affirming", None)}, "domains")
+    equal([(own["code"], own["domain"]) for own in said["findings"]], [("C602", "work")],
+          "findings")
+
+
+def test_nonces():
+    """Only nonces that were given out count, and not for long; --nonce gives out a chosen one."""
+    with Case() as case:
+        contains(case.appraise("--max-age", "-1", code=USAGE), "--max-age", "a negative age")
+        (case.path / "state" / "open" / case.nonce).write_text("1700000000\n")
+        contains(case.appraise(code=STALE), "too old", "an old nonce")
+        shutil.rmtree(case.path / "state")
+        contains(case.appraise(code=STALE), "of ours", "another verifier's nonce")
+        equal(case.challenge("--nonce", case.nonce), case.nonce, "the nonce that was chosen")
+        case.appraise()
+        case.challenge("--nonce", case.nonce, code=INTERNAL)
+        case.challenge("--nonce", case.nonce[:-2], code=USAGE)
+        equal(json.loads(case.challenge("--json")).keys(), {"nonce"}, "challenge --json")
+
+
+def test_versions():
+    """Reference values older than those that were seen before are refused: E501."""
+    with Case() as case:
+        case.appraise()
+        (floor,) = (case.path / "state" / "floor").iterdir()
+        equal(floor.read_text(), "7\n", "the version that was kept")
+        floor.write_text("8\n")
+        shutil.rmtree(case.path / "state" / "used")
+        case.challenge("--nonce", case.nonce)
+        contains(case.appraise(code=REFERENCE), "E501", "an older version")
+        equal(floor.read_text(), "8\n", "the version that is kept")
+
+
+def test_state_that_is_lost():
+    """A verifier that can't remember says nothing, whatever the evidence."""
+    with Case() as case:
+        shutil.rmtree(case.path / "state" / "floor")
+        (case.path / "state" / "floor").write_text("")
+        contains(case.appraise(code=INTERNAL), "state", "a state that can't be kept")
+
+
+def test_files_that_are_missing():
+    """Without record, reference values, rules or keys nothing is affirmed."""
+    with Case() as case:
+        for name, code in (("record", ENROLMENT), ("reference", REFERENCE), ("rules", INTERNAL),
+                           ("author", INTERNAL), ("authority", INTERNAL), ("evidence", INTERNAL)):
+            contains(case.appraise(code=code, **{name: "missing"}), "missing", name)
+            if name == "record":
+                continue
+            shutil.rmtree(case.path / "state")
+            case.challenge("--nonce", case.nonce)
+        case.appraise()
+
+
+def test_shipped_rules():
+    """policy/laptop.rules.json allows what a stock Linux tries when it boots, and nothing more."""
+    rules = ROOT / "policy" / "laptop.rules.json"
+    allowed = json.loads(rules.read_text())["domains"]
+    equal(allowed, {"work": {"violations": dict.fromkeys(
+        ("ioapic-write", "msr-read", "port-read", "port-write"), "any")}, "vault": {}}, "rules")
+    with Case() as case:
+        case.appraise(rules=rules)
+
+
+def test_log():
+    """log shows each event; --json for programs. What isn't sound is refused."""
+    with Case() as case:
+        text = bhattest("log", case.path / "evidence")
+        contains(text, "work       port-read at 3f9h", "log")
+        events = json.loads(bhattest("log", "--json", case.path / "evidence"))
+        equal([(e["sequence"], e["pcr"], e["type"], e["domain"]) for e in events[-3:]],
+              [(8, 18, "START", "vault"), (9, 18, "CAP", None), (10, 19, "VIOLATION", "work")],
+              "events")
+        (case.path / "evidence").write_bytes((case.path / "evidence").read_bytes()[:-1])
+        contains(bhattest("log", case.path / "evidence", code=EVIDENCE), "E101", "cut evidence")
+
+
+def test_extract():
+    """extract writes parts that other people's tools can read."""
+    with Case() as case:
+        parts = case.path / "parts"
+        bhattest("extract", case.path / "evidence", parts)
+        read = {path.name: path.read_bytes() for path in parts.iterdir()}
+        equal(set(read), {"attest.bin", "signature.bin", "ak.pub.bin", "pcrs.json", "log.bin",
+                          "report.cbor"}, "files")
+        equal(tools.openssl_accepts(read["attest.bin"], read["signature.bin"], read["ak.pub.bin"]),
+              True, "openssl accepts the quote")
+        pcrs = {int(n): bytes.fromhex(value) for n, value in json.loads(read["pcrs.json"]).items()}
+        tools.eventlog_agrees(read["log.bin"], pcrs)

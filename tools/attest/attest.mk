@@ -1,7 +1,7 @@
 # bhattest, the verifier. ATTEST_LIB is all but main.c and the commands: what decides, without
 # input or output of its own but for reading files; tests link it with their own flags.
 ATTEST_BUILD := $(BUILD)/attest.o
-ATTEST_COMMANDS := tools/attest/main.c tools/attest/command.c $(wildcard tools/attest/cmd_*.c) \
+ATTEST_COMMANDS := $(addprefix tools/attest/,main.c command.c input.c) $(wildcard tools/attest/cmd_*.c) \
 	$(wildcard tools/attest/enroll*.c)
 # What core's side has, too: its writers, to write again what was read, and its signature check.
 ATTEST_SHARED := lib/cbor.c lib/evidence.c lib/evlog.c core/policy/minisig.c

@@ -9,9 +9,28 @@ static const struct command {
     const char *usage;
     const char *help;
 } commands[] = {
+    {"challenge", command_challenge, "bhattest challenge [--state DIR] [--nonce HEX] [--json]",
+     "Gives out a nonce, 64 hexadecimal digits, that evidence must contain, and remembers it in\n"
+     "DIR ($XDG_STATE_HOME/bulkhead). --nonce: that one, instead of a random one. It counts for\n"
+     "one appraisal.\n"},
+    {"appraise", command_appraise,
+     "bhattest appraise EVIDENCE --record R --authority PUB --reference REF --author PUB --rules "
+     "RULES\n                    [--revoked LIST] [--state DIR] [--max-age SECONDS] [--json]",
+     "Makes all checks of evidence and says, per domain, what state the machine is in. R, signed\n"
+     "by the authority's key: the machine's enrolment record; LIST likewise: what it revoked.\n"
+     "REF, signed by the author's key: what the policy's author means to run (policyc predict).\n"
+     "RULES: what domains may have done. Each signed file F has its signature in F.minisig.\n"
+     "A nonce is refused SECONDS after it was given out (300). --json: an EAT Attestation\n"
+     "Result (draft-ietf-rats-ear-04), unsigned.\n"},
     {"explain", command_explain, "bhattest explain CODE | --all",
      "Says what a finding's code means and what to do; --all: of every code, as the document\n"
      "docs/codes.md.\n"},
+    {"log", command_log, "bhattest log EVIDENCE [--json]",
+     "Shows the measured events. Only their form and order are checked, not who signed them.\n"},
+    {"extract", command_extract, "bhattest extract EVIDENCE DIR",
+     "Writes the evidence's parts into DIR, for other tools: attest.bin (TPMS_ATTEST),\n"
+     "signature.bin (TPMT_SIGNATURE), ak.pub.bin (TPMT_PUBLIC), pcrs.json (SHA-256 bank),\n"
+     "log.bin (TCG event log), report.cbor. Checks their form only.\n"},
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))

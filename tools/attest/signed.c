@@ -15,40 +15,44 @@ static void say(char fault[FAULT_SIZE], const char *path, const char *what)
     snprintf(fault, FAULT_SIZE, "%s: %s", path, what);
 }
 
-static bool read_whole(FILE *file, uint8_t **bytes, size_t longest, size_t *size)
+static uint8_t *read_bytes(FILE *file, size_t most, size_t *size)
 {
-    *bytes = malloc(longest + 1);
-    if (*bytes == NULL)
-        return false;
-    errno = 0;
-    *size = fread(*bytes, 1, longest + 1, file);
-    if (ferror(file) != 0) {
-        free(*bytes);
-        return false;
-    }
-    return true;
-}
+    uint8_t *bytes = malloc(most + 1);
 
-uint8_t *file_load(const char *path, size_t longest, size_t *size, char fault[FAULT_SIZE])
-{
-    FILE *file = fopen(path, "rb");
-    uint8_t *bytes;
-
-    if (file == NULL || !read_whole(file, &bytes, longest, size)) {
-        snprintf(fault, FAULT_SIZE, "%s can't be read: %s", path, strerror(errno));
-        if (file != NULL)
-            fclose(file);
+    if (bytes == NULL)
         return NULL;
-    }
-    fclose(file);
-    if (*size > longest) {
-        snprintf(fault, FAULT_SIZE, "%s is longer than %zu bytes: is it the right file?", path,
-                 longest);
+    errno = 0;
+    *size = fread(bytes, 1, most, file);
+    if (ferror(file) != 0) {
         free(bytes);
         return NULL;
     }
     bytes[*size] = '\0';
     return bytes;
+}
+
+uint8_t *file_head(const char *path, size_t most, size_t *size, char fault[FAULT_SIZE])
+{
+    FILE *file = fopen(path, "rb");
+    uint8_t *bytes = file != NULL ? read_bytes(file, most, size) : NULL;
+
+    if (bytes == NULL)
+        snprintf(fault, FAULT_SIZE, "%s can't be read: %s", path, strerror(errno));
+    if (file != NULL)
+        fclose(file);
+    return bytes;
+}
+
+uint8_t *file_load(const char *path, size_t longest, size_t *size, char fault[FAULT_SIZE])
+{
+    uint8_t *bytes = file_head(path, longest + 1, size, fault);
+
+    if (bytes == NULL || *size <= longest)
+        return bytes;
+    snprintf(fault, FAULT_SIZE, "%s is longer than %zu bytes: is it the right file?", path,
+             longest);
+    free(bytes);
+    return NULL;
 }
 
 bool public_key_load(struct public_key *key, const char *path, char fault[FAULT_SIZE])

@@ -27,7 +27,10 @@ bool signature_is_good(const struct public_key *key, const void *bytes, size_t s
 /* The whole file, malloc'ed, with a zero behind it; NULL if it can't be read or is longer. */
 uint8_t *file_load(const char *path, size_t longest, size_t *size, char fault[FAULT_SIZE]);
 
-/* Likewise; NULL also if PATH.minisig is missing, or isn't `key`'s signature of it. */
+/* At most `most` bytes from the file's start, likewise. */
+uint8_t *file_head(const char *path, size_t most, size_t *size, char fault[FAULT_SIZE]);
+
+/* As file_load; NULL also if PATH.minisig is missing, or isn't `key`'s signature of it. */
 uint8_t *signed_load(const char *path, const struct public_key *key, size_t longest, size_t *size,
                      char fault[FAULT_SIZE]);
 

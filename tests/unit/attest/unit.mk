@@ -1,6 +1,6 @@
 # All of the verifier but its commands, and a machine that attests, made up.
 attest_parts := tests/unit/attest/fabricate.c tests/unit/attest/verdicts.c $(ATTEST_LIB)
-attest_tests := test_quote test_machine
+attest_tests := test_quote test_machine test_state
 $(foreach test,$(attest_tests),$(eval unit/attest/$(test) := $(attest_parts)))
 $(foreach test,$(attest_tests),$(eval unit-libs/attest/$(test) := $(ATTEST_LIBS)))
 
