@@ -15,18 +15,18 @@ static struct {
     uint8_t boot_id[LOG_BOOT_ID];
     bool is_enrolled;
     uint64_t lag;
-} state;
+} measured;
 
 static void hash_from(size_t start)
 {
-    crypto_hash_sha256_update(&state.hash, state.bytes + start, state.evlog.used - start);
+    crypto_hash_sha256_update(&measured.hash, measured.bytes + start, measured.evlog.used - start);
 }
 
 bool log_begin(const struct evlog_banks *banks)
 {
-    memset(&state, 0, sizeof state);
-    crypto_hash_sha256_init(&state.hash);
-    if (!evlog_begin(&state.evlog, state.bytes, sizeof state.bytes, banks))
+    memset(&measured, 0, sizeof measured);
+    crypto_hash_sha256_init(&measured.hash);
+    if (!evlog_begin(&measured.evlog, measured.bytes, sizeof measured.bytes, banks))
         return false;
     hash_from(0);
     return true;
@@ -34,7 +34,7 @@ bool log_begin(const struct evlog_banks *banks)
 
 bool log_has_room(size_t event_size, size_t another_size)
 {
-    const struct evlog *log = &state.evlog;
+    const struct evlog *log = &measured.evlog;
 
     return evlog_entry_size(&log->banks, event_size) +
                evlog_entry_size(&log->banks, another_size) <=
@@ -43,79 +43,79 @@ bool log_has_room(size_t event_size, size_t another_size)
 
 bool log_append(uint32_t pcr, const void *event, size_t size, const struct evlog_digests *digests)
 {
-    size_t before = state.evlog.used;
+    size_t before = measured.evlog.used;
     struct bh_event head;
 
-    if (size < sizeof head || !evlog_append(&state.evlog, pcr, event, size, digests))
+    if (size < sizeof head || !evlog_append(&measured.evlog, pcr, event, size, digests))
         return false;
     hash_from(before);
     memcpy(&head, event, sizeof head);
     if (head.domain < BH_MAX_DOMAINS)
-        state.last[head.domain] = state.next;
-    state.next++;
+        measured.last[head.domain] = measured.next;
+    measured.next++;
     return true;
 }
 
 uint32_t log_next(void)
 {
-    return state.next;
+    return measured.next;
 }
 
 uint32_t log_last(unsigned domain)
 {
-    return state.last[domain];
+    return measured.last[domain];
 }
 
 struct evidence_bytes log_bytes(void)
 {
-    return (struct evidence_bytes){state.bytes, state.evlog.used};
+    return (struct evidence_bytes){measured.bytes, measured.evlog.used};
 }
 
 void log_sha256(uint8_t digest[BH_DIGEST])
 {
-    crypto_hash_sha256_state hash = state.hash;
+    crypto_hash_sha256_state hash = measured.hash;
 
     crypto_hash_sha256_final(&hash, digest);
 }
 
 void log_switch_on(const struct bh_header *policy, const uint8_t boot_id[LOG_BOOT_ID])
 {
-    memcpy(state.boot_id, boot_id, LOG_BOOT_ID);
-    state.policy = policy;
+    memcpy(measured.boot_id, boot_id, LOG_BOOT_ID);
+    measured.policy = policy;
 }
 
 bool log_is_on(void)
 {
-    return state.policy != NULL;
+    return measured.policy != NULL;
 }
 
 const struct bh_header *log_policy(void)
 {
-    return state.policy;
+    return measured.policy;
 }
 
 const uint8_t *log_boot_id(void)
 {
-    return state.boot_id;
+    return measured.boot_id;
 }
 
 void log_set_enrolled(uint64_t lag)
 {
-    state.is_enrolled = true;
-    state.lag = lag;
+    measured.is_enrolled = true;
+    measured.lag = lag;
 }
 
 bool log_is_enrolled(void)
 {
-    return state.is_enrolled;
+    return measured.is_enrolled;
 }
 
 uint64_t log_counter_lag(void)
 {
-    return state.lag;
+    return measured.lag;
 }
 
 void log_counter_raised(void)
 {
-    state.lag--;
+    measured.lag--;
 }

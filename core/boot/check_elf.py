@@ -5,7 +5,8 @@ usage: check_elf.py FILE
 
 - the Multiboot headers lie where loaders look for them (first 8 KiB and first 32 KiB);
 - the bytes to load are one flat piece: Multiboot 1's address header loads them by that rule;
-- no segment is both writable and executable, each begins on a page.
+- no segment is both writable and executable, each begins on a page;
+- nothing writable is loaded: all that is can be measured before and after.
 """
 import struct
 import sys
@@ -56,6 +57,8 @@ def main():
             fail(f"the segment at {address:#x} doesn't begin on a page")
         if file_size == 0:
             continue
+        if flags & WRITE:
+            fail(f"the segment at {address:#x} is loaded and writable: core has initialised data")
         if shift is None:
             shift = address - offset
         if address - offset != shift:

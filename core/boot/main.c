@@ -4,6 +4,7 @@
  */
 #include "bulkhead/layout.h"
 #include "bulkhead/version.h"
+#include "core/attest/attest.h"
 #include "core/boot/ap.h"
 #include "core/boot/loader.h"
 #include "core/domain/domain.h"
@@ -15,7 +16,7 @@
 #include "hw/multiboot1.h"
 #include "hw/multiboot2.h"
 
-extern const char core_end[];
+extern const char core_text_start[], core_rodata_end[], core_end[];
 
 noreturn void core_main(uint32_t magic, uint32_t address);
 
@@ -111,6 +112,8 @@ static void start_cpus(const struct boot_info *info, struct acpi_cpus *cpus)
 noreturn void core_main(uint32_t magic, uint32_t address)
 {
     const struct bh_header *policy;
+    struct policy_origin origin;
+    struct bh_event_smm smm;
     struct acpi_cpus cpus;
 
     console_init();
@@ -129,12 +132,15 @@ noreturn void core_main(uint32_t magic, uint32_t address)
     time_init();
     close_devices(&boot_info);
     start_cpus(&boot_info, &cpus);
-    smm_take();
+    smm_take(&smm);
 
-    policy = policy_load(&boot_info);
+    attest_begin(core_text_start, (size_t)(core_rodata_end - core_text_start));
+    policy = policy_load(&boot_info, &origin);
+    attest_policy(policy, &origin, &smm);
     policy_match(policy, &cpus);
     vpci_place(policy);
     domains_place(policy, &boot_info, &cpus);
+    attest_domains();
     dma_apply(policy); /* last: a device must not change a file between its check and its use */
     smp_enter(domains_run);
 }

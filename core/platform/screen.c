@@ -18,10 +18,20 @@
 #define SCALE_WIDTH 1280
 
 static struct screen_mode mode;
-static uint32_t columns = MIN_COLUMNS, rows = MIN_ROWS; /* of the text, from the upper left */
-static uint32_t row, column;                            /* of the next character */
-static char cells[MAX_ROWS][MAX_COLUMNS];               /* what is shown; 0: blank */
+static uint32_t more_columns, more_rows;  /* than the least; the text is in the upper left */
+static uint32_t row, column;              /* of the next character */
+static char cells[MAX_ROWS][MAX_COLUMNS]; /* what is shown; 0: blank */
 static bool is_released;
+
+static uint32_t columns(void)
+{
+    return MIN_COLUMNS + more_columns;
+}
+
+static uint32_t rows(void)
+{
+    return MIN_ROWS + more_rows;
+}
 
 static uint32_t scale_of(const struct screen_mode *m)
 {
@@ -135,20 +145,20 @@ static void set(uint32_t at_row, uint32_t at_column, char c)
 
 static void scroll(void)
 {
-    for (uint32_t r = 0; r < rows; r++)
-        for (uint32_t c = 0; c < columns; c++)
-            set(r, c, r + 1 < rows ? cells[r + 1][c] : '\0');
+    for (uint32_t r = 0; r < rows(); r++)
+        for (uint32_t c = 0; c < columns(); c++)
+            set(r, c, r + 1 < rows() ? cells[r + 1][c] : '\0');
 }
 
 static void put(char c)
 {
-    if (c == '\n' || column == columns) {
+    if (c == '\n' || column == columns()) {
         column = 0;
         row++;
     }
     if (c == '\n')
         return;
-    for (; row >= rows; row--) /* only now, so that the last line printed stays at the bottom */
+    for (; row >= rows(); row--) /* only now, so that the last line printed stays at the bottom */
         scroll();
     set(row, column++, c);
 }
@@ -161,8 +171,8 @@ void screen_write(const char *text)
 
 static void draw_all(void)
 {
-    for (uint32_t r = 0; r < rows; r++)
-        for (uint32_t c = 0; c < columns; c++)
+    for (uint32_t r = 0; r < rows(); r++)
+        for (uint32_t c = 0; c < columns(); c++)
             draw(r, c);
 }
 
@@ -171,8 +181,8 @@ void screen_init(const struct screen_mode *new_mode)
     uint32_t new_columns = columns_of(new_mode), new_rows = rows_of(new_mode);
 
     mode = *new_mode;
-    columns = new_columns < MAX_COLUMNS ? new_columns : MAX_COLUMNS;
-    rows = new_rows < MAX_ROWS ? new_rows : MAX_ROWS;
+    more_columns = (new_columns < MAX_COLUMNS ? new_columns : MAX_COLUMNS) - MIN_COLUMNS;
+    more_rows = (new_rows < MAX_ROWS ? new_rows : MAX_ROWS) - MIN_ROWS;
     memset(at_physical(mode.address), 0, screen_size(&mode));
     draw_all();
 }

@@ -12,12 +12,12 @@
 static void (*work)(struct cpu *cpu);
 static uint32_t work_number;
 
-static uint32_t running = 1; /* CPUs that run core */
-static uint32_t finished;    /* CPUs other than the boot CPU that are done with work_number */
+static uint32_t joined;   /* CPUs that run core, but for the one that booted */
+static uint32_t finished; /* CPUs other than the boot CPU that are done with work_number */
 
 uint32_t smp_count(void)
 {
-    return __atomic_load_n(&running, __ATOMIC_ACQUIRE);
+    return 1 + __atomic_load_n(&joined, __ATOMIC_ACQUIRE);
 }
 
 /* Until an interrupt. One that came while interrupts were off ends it at once. */
@@ -30,7 +30,7 @@ void smp_join(struct cpu *cpu)
 {
     uint32_t seen = __atomic_load_n(&work_number, __ATOMIC_ACQUIRE);
 
-    __atomic_add_fetch(&running, 1, __ATOMIC_RELEASE);
+    __atomic_add_fetch(&joined, 1, __ATOMIC_RELEASE);
     for (;;) {
         while (__atomic_load_n(&work_number, __ATOMIC_ACQUIRE) == seen)
             sleep();

@@ -1,10 +1,13 @@
 #include "core/policy/policy.h"
 
+#include <sodium/crypto_hash_sha256.h>
+
 #include "core/platform/platform.h"
 #include "core/policy/image.h"
 #include "core/policy/match.h"
 #include "core/policy/minisig.h"
 #include "hw/x86.h"
+#include "lib/evlog.h"
 #include "lib/memory.h"
 
 static noreturn void refuse(const struct policy_fault *fault)
@@ -50,7 +53,34 @@ static bool verify(const struct boot_info *info, struct file image, struct minis
            minisig_verify(key, signature.bytes, signature.size, image.bytes, image.size, fault);
 }
 
-const struct bh_header *policy_load(const struct boot_info *info)
+static void hash(const struct boot_info *info, const char *name, uint8_t digest[BH_DIGEST])
+{
+    struct file file = find(info, name);
+
+    crypto_hash_sha256(digest, file.bytes, file.size);
+}
+
+/* The tables are hashed where the hardware will read them. */
+static void trace(const struct boot_info *info, const struct bh_header *placed,
+                  const struct minisig_key *key, struct policy_origin *origin)
+{
+    struct bh_event_policy *event = &origin->event;
+    crypto_hash_sha256_state state;
+    struct evlog_part part[2];
+
+    hash(info, "policy", event->image);
+    hash(info, "signature", event->signature);
+    hash(info, "trust.pub", origin->trust);
+    memcpy(event->author, key->key, sizeof event->author);
+    event->version = placed->version;
+    evlog_tables(part, placed);
+    crypto_hash_sha256_init(&state);
+    crypto_hash_sha256_update(&state, part[0].bytes, part[0].size);
+    crypto_hash_sha256_update(&state, part[1].bytes, part[1].size);
+    crypto_hash_sha256_final(&state, event->tables);
+}
+
+const struct bh_header *policy_load(const struct boot_info *info, struct policy_origin *origin)
 {
     struct file image = find(info, "policy");
     const struct bh_header *loaded = image.bytes;
@@ -66,6 +96,7 @@ const struct bh_header *policy_load(const struct boot_info *info)
     memcpy(placed, loaded, image.size);
     if (!image_check(placed, image.size, &fault))
         refuse(&fault);
+    trace(info, placed, &key, origin);
     print("policy: %s version %lu for %s, signed by %016lx, %u domains", placed->name,
           placed->version, placed->machine, key.id, placed->domains.count);
     return placed;

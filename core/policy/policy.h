@@ -7,16 +7,23 @@
 
 #include <stdint.h>
 
+#include "bulkhead/evlog.h"
 #include "bulkhead/image.h"
 #include "core/boot/boot_info.h"
 #include "core/platform/acpi_tables.h"
+
+/* Where a policy comes from, to be measured. */
+struct policy_origin {
+    struct bh_event_policy event;
+    uint8_t trust[BH_DIGEST]; /* SHA-256 of trust.pub */
+};
 
 /*
  * Verifies the module `policy` by `signature` and `trust.pub`, copies it to the place that it
  * names and checks it there. DMA must be closed. Fatal, with cause and remedy, if anything is
  * wrong: nothing can run then.
  */
-const struct bh_header *policy_load(const struct boot_info *info);
+const struct bh_header *policy_load(const struct boot_info *info, struct policy_origin *origin);
 
 /* The first row of a table of the policy. */
 #define POLICY_ROWS(policy, table, type) \

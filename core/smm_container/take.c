@@ -4,6 +4,8 @@
  * planted in both places, each CPU sends itself an SMI, and what it finds there moves it to a stub
  * in core's memory. A second SMI shows that the stub is in use.
  */
+#include <sodium/crypto_hash_sha256.h>
+
 #include "core/platform/platform.h"
 #include "core/smm_container/handlers.h"
 #include "core/smm_container/smm.h"
@@ -24,7 +26,7 @@ struct place {
     uint8_t entry[RELOCATE_SIZE]; /* what was there */
     uint8_t save[SMM_SAVE_END - SMM_SAVE];
 };
-static struct place in_ram = {.base = SMBASE_RESET}, in_smram = {.base = SMBASE_SMRAM};
+static struct place in_ram, in_smram;
 
 static struct spinlock turn; /* one CPU after the other: the places are shared */
 static uint32_t moved;       /* CPUs that have a stub now; guarded by turn */
@@ -41,11 +43,12 @@ static volatile uint32_t *word(uint32_t base, uint32_t offset)
 
 /* Memory that doesn't keep what is written to it is no domain's either: a chipset may hide the
  * reset SMBASE, too, and firmware that locked SMRAM will have had it do so. */
-static void plant(struct place *place)
+static void plant(struct place *place, uint32_t base)
 {
-    uint8_t *entry = at_physical(place->base + SMM_ENTRY);
+    uint8_t *entry = at_physical(base + SMM_ENTRY);
     size_t length = (size_t)(smm_relocate_end - smm_relocate);
 
+    place->base = base;
     memcpy(place->entry, entry, sizeof(place->entry));
     memcpy(place->save, at_physical(place->base + SMM_SAVE), sizeof(place->save));
     memset(entry, 0, RELOCATE_SIZE);
@@ -71,15 +74,14 @@ static void announce(uint32_t apic, uint32_t base)
         *word(in_smram.base, SMM_ENTRY + RELOCATE_BASES + apic * 4) = base;
 }
 
+static uint32_t relocations_in(const struct place *place)
+{
+    return place->is_used ? *word(place->base, SMM_ENTRY + RELOCATE_COUNT) : 0;
+}
+
 static uint32_t relocations(void)
 {
-    uint32_t count = 0;
-
-    if (in_ram.is_used)
-        count += *word(in_ram.base, SMM_ENTRY + RELOCATE_COUNT);
-    if (in_smram.is_used)
-        count += *word(in_smram.base, SMM_ENTRY + RELOCATE_COUNT);
-    return count;
+    return relocations_in(&in_ram) + relocations_in(&in_smram);
 }
 
 static uint32_t stub_count(uint32_t cpu)
@@ -146,26 +148,39 @@ static void lock_smram(void)
     in_smram.is_used = false;
 }
 
-void smm_take(void)
+/* Which of the handlers that it could have left firmware used: the digest is that of SMRAM's. */
+static void judge(struct bh_event_smm *found, uint32_t native, const uint8_t digest[BH_DIGEST])
 {
-    enum smram_state found = smram_state();
+    *found = (struct bh_event_smm){.mode = native                      ? BH_SMM_FIRMWARE
+                                           : relocations_in(&in_smram) ? BH_SMM_REPLACED
+                                                                       : BH_SMM_NONE};
+    if (found->mode == BH_SMM_REPLACED)
+        memcpy(found->sha256, digest, sizeof found->sha256);
+}
+
+void smm_take(struct bh_event_smm *found)
+{
+    enum smram_state smram = smram_state();
+    uint8_t digest[BH_DIGEST] = {0};
 
     make_stubs();
     moved = 0;
-    plant(&in_ram);
-    if (found == SMRAM_UNLOCKED) {
+    plant(&in_ram, SMBASE_RESET);
+    if (smram == SMRAM_UNLOCKED) {
         smram_open();
-        plant(&in_smram);
+        crypto_hash_sha256(digest, at_physical(SMBASE_SMRAM + SMM_ENTRY), SMM_SAVE - SMM_ENTRY);
+        plant(&in_smram, SMBASE_SMRAM);
     }
     if (in_ram.is_used || in_smram.is_used)
         smp_call(move);
-    restore(&in_ram);
-    if (found == SMRAM_UNLOCKED)
-        lock_smram();
 
     uint32_t native = smp_count() - moved;
 
-    if (native && found != SMRAM_LOCKED && !hwcr_has_smmlock())
+    judge(found, native, digest);
+    restore(&in_ram);
+    if (smram == SMRAM_UNLOCKED)
+        lock_smram();
+    if (native && smram != SMRAM_LOCKED && !hwcr_has_smmlock())
         fatal("SMM: %u CPUs keep the firmware's SMI handler, and nothing protects it. Switch SMM "
               "lock on in the firmware's set-up",
               native);
@@ -175,5 +190,5 @@ void smm_take(void)
               moved, native);
     else
         print("SMM: %u CPUs relocated, SMRAM %s", moved,
-              found == SMRAM_UNKNOWN ? "left alone: unknown chipset" : "locked");
+              smram == SMRAM_UNKNOWN ? "left alone: unknown chipset" : "locked");
 }

@@ -25,8 +25,7 @@ static uint8_t *memory(uint32_t address)
     return (uint8_t *)(uint64_t)address;
 }
 
-/* What firmware has at both places: a pattern that is no handler of core's. */
-static uint8_t pattern(uint32_t offset)
+uint8_t smm_model_pattern(uint32_t offset)
 {
     return (uint8_t)(offset * 7 + 3);
 }
@@ -87,8 +86,8 @@ void smm_model_make(uint32_t cpus, uint32_t smbase, uint8_t control)
     map(SMBASE_SMRAM);
     is_open = false;
     for (uint32_t i = 0; i < PLACE_SIZE; i++) {
-        memory(SMBASE_RESET)[i] = pattern(i);
-        smram[i] = pattern(i);
+        memory(SMBASE_RESET)[i] = smm_model_pattern(i);
+        smram[i] = smm_model_pattern(i);
     }
     locked_value = 0;
     bridge->config[Q35_SMRAM] = control;
@@ -109,7 +108,7 @@ uint8_t smm_model_register(void)
 bool smm_model_is_restored(void)
 {
     for (uint32_t i = 0; i < PLACE_SIZE; i++)
-        if (memory(SMBASE_RESET)[i] != pattern(i))
+        if (memory(SMBASE_RESET)[i] != smm_model_pattern(i))
             return false;
     return true;
 }

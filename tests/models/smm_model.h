@@ -42,6 +42,9 @@ void smm_model_smi(uint32_t cpu);
 /* Value of q35's SMRAM register. */
 uint8_t smm_model_register(void);
 
+/* What firmware has at both places, by the offset from SMBASE: no handler of core's. */
+uint8_t smm_model_pattern(uint32_t offset);
+
 /* Whether memory at the reset SMBASE is as it was before core came. */
 bool smm_model_is_restored(void);
 

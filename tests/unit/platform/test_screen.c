@@ -138,25 +138,25 @@ static void lines_wrap_and_scroll(void **state)
 
     (void)state;
     start(rgb(800, 600, 32));
-    assert_int_equal(rows, 600 / FONT_HEIGHT);
+    assert_int_equal(rows(), 600 / FONT_HEIGHT);
     memset(line, 'w', 100);
     strcpy(line + 100, "rest\n");
     screen_write(line);
     assert_int_equal(read_cell(0, 99, 1), 'w');
     expect_row(1, 1, "rest");
-    for (uint32_t i = 0; i < 3 * rows; i++) {
+    for (uint32_t i = 0; i < 3 * rows(); i++) {
         snprintf(text, sizeof(text), "line %u\n", i);
         screen_write(text);
     }
-    for (uint32_t i = 0; i < rows; i++) {
-        snprintf(text, sizeof(text), "line %u", 2 * rows + i);
+    for (uint32_t i = 0; i < rows(); i++) {
+        snprintf(text, sizeof(text), "line %u", 2 * rows() + i);
         expect_row(i, 1, text);
     }
     screen_write("\n\n\nend");
-    expect_row(rows - 1, 1, "end");
-    expect_row(rows - 2, 1, "");
-    snprintf(text, sizeof(text), "line %u", 3 * rows - 1);
-    expect_row(rows - 5, 1, text);
+    expect_row(rows() - 1, 1, "end");
+    expect_row(rows() - 2, 1, "");
+    snprintf(text, sizeof(text), "line %u", 3 * rows() - 1);
+    expect_row(rows() - 5, 1, text);
 }
 
 static void ega_text_has_character_and_color(void **state)
@@ -223,8 +223,7 @@ static int forget(void **state)
     memory = NULL;
     memset(cells, 0, sizeof(cells));
     memset(&mode, 0, sizeof(mode));
-    columns = MIN_COLUMNS;
-    rows = MIN_ROWS;
+    more_columns = more_rows = 0;
     row = column = 0;
     is_released = false;
     return 0;

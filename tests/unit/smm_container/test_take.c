@@ -2,6 +2,8 @@
  */
 #include <string.h>
 
+#include <sodium.h>
+
 #include "core/smm_container/handlers.h"
 #include "core/smm_container/smm.h"
 #include "models/console_model.h"
@@ -11,6 +13,8 @@
 #define SEABIOS 0x0a /* its SMRAM register: on, not open, not locked */
 #define OVMF    0x02 /* off */
 #define LOCKED  0x1a
+
+static struct bh_event_smm found; /* what smm_take() tells */
 
 static uint8_t *at(uint32_t address)
 {
@@ -50,7 +54,7 @@ static void expect_stubs(uint32_t cpus)
 static void expect_taken(uint32_t cpus)
 {
     console_clear();
-    smm_take();
+    smm_take(&found);
     if (smm_model.violation)
         fail_msg("%s", smm_model.violation);
     expect_stubs(cpus);
@@ -59,12 +63,34 @@ static void expect_taken(uint32_t cpus)
     assert_null(smm_model.violation);
 }
 
+static const uint8_t no_digest[BH_DIGEST];
+
+/* That of the handler which the model has in SMRAM, entry to state-save area. */
+static void expect_digest_of_firmware(void)
+{
+    static uint8_t handler[SMM_SAVE - SMM_ENTRY];
+    uint8_t digest[BH_DIGEST];
+
+    for (uint32_t i = 0; i < sizeof handler; i++)
+        handler[i] = smm_model_pattern(SMM_ENTRY + i);
+    crypto_hash_sha256(digest, handler, sizeof handler);
+    assert_memory_equal(found.sha256, digest, BH_DIGEST);
+}
+
+static void expect_no_digest(enum bh_smm_mode mode)
+{
+    assert_int_equal(found.mode, mode);
+    assert_memory_equal(found.sha256, no_digest, BH_DIGEST);
+}
+
 static void cpus_that_seabios_moved_are_taken(void **state)
 {
     (void)state;
     smm_model_make(2, SMBASE_SMRAM, SEABIOS);
     expect_taken(2);
     assert_string_equal(console_text, "SMM: 2 CPUs relocated, SMRAM locked\n");
+    assert_int_equal(found.mode, BH_SMM_REPLACED);
+    expect_digest_of_firmware();
 }
 
 static void cpus_at_the_reset_base_are_taken(void **state)
@@ -73,6 +99,7 @@ static void cpus_at_the_reset_base_are_taken(void **state)
     smm_model_make(2, SMBASE_RESET, OVMF);
     expect_taken(2);
     assert_string_equal(console_text, "SMM: 2 CPUs relocated, SMRAM locked\n");
+    expect_no_digest(BH_SMM_NONE);
 }
 
 static void cpus_that_differ_are_taken(void **state)
@@ -82,6 +109,8 @@ static void cpus_that_differ_are_taken(void **state)
     smm_model.smbase[1] = SMBASE_RESET;
     smm_model.smbase[3] = SMBASE_RESET;
     expect_taken(4);
+    assert_int_equal(found.mode, BH_SMM_REPLACED);
+    expect_digest_of_firmware();
 }
 
 static void as_many_cpus_as_core_knows_are_taken(void **state)
@@ -116,11 +145,12 @@ static void locked_firmware_stays_and_core_says_so(void **state)
     (void)state;
     smm_model_make(2, SMM_MODEL_HIDDEN, LOCKED);
     console_clear();
-    smm_take();
+    smm_take(&found);
     assert_null(smm_model.violation);
     assert_int_equal(smm_model.firmware_ran, 2);
     assert_int_equal(smm_model.smbase[0], SMM_MODEL_HIDDEN);
     assert_true(smm_model_is_restored());
+    expect_no_digest(BH_SMM_FIRMWARE);
     assert_string_equal(console_text, "SMM: 0 CPUs relocated, 2 native: their SMI handler is the "
                                       "firmware's, which has locked it\n");
 }
@@ -132,9 +162,10 @@ static void a_cpu_that_locked_firmware_forgot_is_taken(void **state)
     smm_model_make(2, SMM_MODEL_HIDDEN, LOCKED);
     smm_model.smbase[1] = SMBASE_RESET;
     console_clear();
-    smm_take();
+    smm_take(&found);
     assert_null(smm_model.violation);
     expect_code(smm_model.smbase[1]);
+    expect_no_digest(BH_SMM_FIRMWARE);
     assert_non_null(strstr(console_text, "SMM: 1 CPUs relocated, 1 native"));
 }
 
@@ -146,7 +177,7 @@ static void no_smi_is_sent_where_nothing_can_be_planted(void **state)
     smm_model_make(2, SMM_MODEL_HIDDEN, LOCKED);
     smm_model.hides_reset_base = true;
     console_clear();
-    smm_take();
+    smm_take(&found);
     assert_int_equal(smm_model.firmware_ran, 0);
     assert_non_null(strstr(console_text, "0 CPUs relocated, 2 native"));
 }
@@ -157,7 +188,7 @@ static void on_an_unknown_chipset_the_reset_base_is_taken(void **state)
     smm_model_make(2, SMBASE_RESET, SEABIOS);
     smm_model_forget_chipset();
     console_clear();
-    smm_take();
+    smm_take(&found);
     assert_null(smm_model.violation);
     expect_stubs(2);
     assert_int_equal(smm_model_register(), SEABIOS); /* not a register of that chipset */
@@ -171,7 +202,7 @@ static void amds_own_lock_counts(void **state)
     smm_model_forget_chipset();
     smm_model.is_amd_locked = true;
     console_clear();
-    smm_take();
+    smm_take(&found);
     assert_non_null(strstr(console_text, "0 CPUs relocated, 2 native"));
 }
 
@@ -180,7 +211,7 @@ static void amds_own_lock_counts(void **state)
 static void take(void *argument)
 {
     (void)argument;
-    smm_take();
+    smm_take(&found);
 }
 
 static void a_handler_that_nothing_protects_stops_the_machine(void **state)

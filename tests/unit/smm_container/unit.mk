@@ -2,5 +2,5 @@ unit/smm_container/test_take := core/smm_container/take.c core/smm_container/smr
 	tests/models/smm_model.c tests/models/pci_model.c tests/models/console_model.c
 unit-flags/smm_container/test_take := -Itests
 # Core gives CPUs the low 32 bits of its addresses: no-pie keeps the test's own that short.
-unit-libs/smm_container/test_take := -no-pie -Wl,--wrap=memcmp
+unit-libs/smm_container/test_take := -no-pie -Wl,--wrap=memcmp -lsodium
 $(BUILD)/tests/unit/smm_container/test_take: core/smm_container/handlers.S # linked as well
