@@ -22,6 +22,26 @@ static const struct command {
      "RULES: what domains may have done. Each signed file F has its signature in F.minisig.\n"
      "A nonce is refused SECONDS after it was given out (300). --json: an EAT Attestation\n"
      "Result (draft-ietf-rats-ear-04), unsigned.\n"},
+    {"enroll", command_enroll,
+     "bhattest enroll [--tcti T] --ek-ca CA.pem [--ek-cert FILE] --key AUTHORITY.key\n"
+     "      --trust trust.pub --owner-auth FILE [--first-version N] [--days N] [--json]\n"
+     "      -o RECORD.json",
+     "Prepares this machine's TPM for Bulkhead: an attestation key that only core can use, a\n"
+     "counter against rollback and the author's key; what is there already and right stays.\n"
+     "Checks, as the authority, that the TPM is one of the maker's (CA.pem: its root, and the\n"
+     "issuers below it), that the key lies in that TPM, and signs a record of it.\n"
+     "\n"
+     "  --tcti T           connection to the TPM, as tpm2-tools take it; else this machine's\n"
+     "  --ek-cert FILE     the endorsement key's certificate, where the TPM doesn't hold it\n"
+     "  --key FILE         the authority's secret key (policyc keygen makes one)\n"
+     "  --trust FILE       the trust.pub that the machine boots with: no other is accepted then\n"
+     "  --owner-auth FILE  the owner's authorisation; made if there is no such file. Keep it: who\n"
+     "                     has it can delete the protection against rollback\n"
+     "  --first-version N  the oldest version of the policy that may run; 0 if left out\n"
+     "  --days N           how long the record is valid; 365 if left out\n"
+     "\n"
+     "It writes to the TPM at locality 2, which operating systems keep from programs: there it\n"
+     "says so, and changes nothing.\n"},
     {"explain", command_explain, "bhattest explain CODE | --all",
      "Says what a finding's code means and what to do; --all: of every code, as the document\n"
      "docs/codes.md.\n"},
