@@ -151,6 +151,7 @@ class Attester:
         self.after_measuring = lambda: None
         self.after_writing = lambda: None
         self.authority_key, self.author_key = self.authority.public, self.author.public
+        self.options = []  # more of bhattest appraise's
         self.seen_before = None  # a version of the policy that was appraised before
 
     # What happens on the machine

@@ -307,10 +307,10 @@ RULES = {
         lambda r: r["domains"]["work"]["violations"].update({"port-read": 1})), "work"),
     "violations-warn": ("W603", rules(
         lambda r: r["domains"]["work"]["violations"].update({"port-read": "warn"})), "work"),
-    "domain-without-rules": ("C602", rules(lambda r: r["domains"].pop("vault")), "vault"),
+    "vault-without-rules": ("C602", rules(lambda r: r["domains"].pop("vault")), "vault"),
     "rules-of-a-domain-that-is-not-there": ("C602", rules(
         lambda r: r["domains"].update(third={})), "third"),
-    "no-rules": ("C602", rules(lambda r: r["domains"].clear()), "work"),
+    "work-without-rules": ("C602", rules(lambda r: r["domains"].pop("work")), "work"),
     "static-is-not-enough": ("C602", rules(lambda r: r.update(profile="dynamic")), "profile"),
     "unmeasured-is-not-enough": ("C602", told_unmeasured("static"), "profile"),
     "unmeasured": ("W603", told_unmeasured("unmeasured"), "profile"),

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
-"""Measure Bulkhead: instructions an exit costs, memory core keeps, size of core.
+"""Measure Bulkhead: instructions an exit costs, memory core keeps, size of core, appraisals.
 
 Instructions are counted, not timed: with QEMU's -icount the TSC counts executed
-instructions, and two runs give the same figures. The result is printed as tables and
+instructions, and two runs give the same figures. Appraisals are timed, beside a measure. The result is printed as tables and
 written to build/bench.json; --update also puts the tables into docs/performance.md.
 """
 import argparse
@@ -14,8 +14,9 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-sys.path[:0] = [str(ROOT / "tools" / "run")]
+sys.path[:0] = [str(ROOT / "tools" / "run"), str(ROOT / "tests" / "bench")]
 
+import appraisals  # noqa: E402
 import package  # noqa: E402
 from qemu import Config, Kernel, Machine  # noqa: E402
 
@@ -95,6 +96,7 @@ def core_size():
     sections["own text and constants"] = int(own[0])
     sections["lines of C and assembler"] = code_lines("core/*/*.[chS]", "lib/*.[ch]")
     sections["lines of tables and headers"] = code_lines("include/*/*.h", "include/tables/*.def")
+    sections["lines for the TPM (core/attest)"] = code_lines("core/attest/*.[chS]")
     return sections
 
 
@@ -110,6 +112,7 @@ def tables(result):
     lines += [f"| **core and policy image** | **{rest // 1024}** |"]
     lines += ["", "| core | |", "|---|---:|"]
     lines += [f"| {name} | {size:,} |" for name, size in result["core"].items()]
+    lines += ["", appraisals.table(result["appraisals"])]
     return "\n".join(lines)
 
 
@@ -129,8 +132,8 @@ def main():
     options = parser.parse_args()
     try:
         result = {"round_trips": round_trips(), "withheld_memory": withheld_memory(),
-                  "core": core_size()}
-    except package.PackageError as error:
+                  "core": core_size(), "appraisals": appraisals.all_lengths()}
+    except (package.PackageError, appraisals.AppraisalError) as error:
         sys.exit(f"bench: {error}")
     (package.BUILD / "bench.json").write_text(json.dumps(result, indent=2) + "\n")
     print(tables(result))
