@@ -2,62 +2,13 @@
 import base64
 import json
 import pathlib
-import re
 import stat
-import subprocess
-import tempfile
 
-from testing import Failure, cases, contains, equal
+from author import IO, LAPTOP, NAMES, OK, POLICY, ROOT, USAGE, Author, minisign, policyc
+from testing import cases, contains, equal
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-POLICYC = ROOT / "build" / "policyc"
-LAPTOP = ROOT / "policy" / "laptop.policy"
 SHIPPED = {path.stem: (path,) for path in
            (LAPTOP, ROOT / "policy" / "bench.policy", ROOT / "tests" / "machine" / "standin.policy")}
-NAMES = re.compile(r'^\s*(?:kernel|initrd|boot flat)\s+"([^"]+)"', re.MULTILINE)
-OK, POLICY, USAGE, IO = 0, 1, 2, 3
-
-
-def policyc(*arguments, code=OK):
-    """Run policyc; fails unless it exits with `code`. Returns what it wrote to both."""
-    run = subprocess.run([POLICYC, *map(str, arguments)], capture_output=True, text=True,
-                         cwd=ROOT, timeout=60)
-    if run.returncode != code:
-        raise Failure(f"policyc {' '.join(map(str, arguments))}\n  expected exit code {code}, "
-                      f"got {run.returncode}\n{run.stdout}{run.stderr}")
-    return run.stdout + run.stderr
-
-
-def minisign(*arguments):
-    return subprocess.run(["minisign", *map(str, arguments)], capture_output=True, text=True,
-                          timeout=60, stdin=subprocess.DEVNULL)
-
-
-class Author:
-    """A directory with a key pair and a file for each name that a policy has."""
-
-    def __enter__(self):
-        self.temporary = tempfile.TemporaryDirectory()
-        self.path = pathlib.Path(self.temporary.name)
-        self.secret, self.public = self.path / "a.key", self.path / "a.pub"
-        policyc("keygen", "--secret", self.secret, "--public", self.public)
-        return self
-
-    def __exit__(self, *_):
-        self.temporary.cleanup()
-
-    def files(self, policy):
-        options = []
-        for name in NAMES.findall(policy.read_text()):
-            path = self.path / name
-            path.write_bytes(name.encode() * 100)
-            options += ["--files", f"{name}={path}"]
-        return options
-
-    def build(self, policy=LAPTOP, image="policy.img", key=None):
-        image = self.path / image
-        policyc("build", policy, *self.files(policy), "--key", key or self.secret, "-o", image)
-        return image
 
 
 @cases(SHIPPED)
@@ -204,6 +155,8 @@ USES = {
     "build --help": (("build", "--help"), OK, "usage: policyc build"),
     "verify --help": (("verify", "--help"), OK, "usage: policyc verify"),
     "dump --help": (("dump", "--help"), OK, "usage: policyc dump"),
+    "predict --help": (("predict", "--help"), OK, "--grub-embedded FILE"),
+    "predict of nothing": (("predict",), USAGE, "needs a policy image, --signature"),
     "keygen --help": (("keygen", "--help"), OK, "usage: policyc keygen"),
 }
 

@@ -11,6 +11,7 @@ enum exit_code command_build(char **arguments);
 enum exit_code command_check(char **arguments);
 enum exit_code command_dump(char **arguments);
 enum exit_code command_keygen(char **arguments);
+enum exit_code command_predict(char **arguments);
 enum exit_code command_verify(char **arguments);
 
 /* Print `policyc: error: ...` and return the code. */

@@ -11,6 +11,10 @@ void dump_text(const struct reader *reader, FILE *out);
  * also `ports`, `msrs_open` and `memory` as read from the hardware's tables. */
 void dump_json(const struct reader *reader, FILE *out);
 
+/* The same without what gives nobody anything: the policy's name and version, the files. Two
+ * policies that give the same domains the same rights on a machine have one matrix. */
+void dump_matrix(const struct reader *reader, FILE *out);
+
 /* What both show of the hardware's tables. Ranges of ports, both ends included. */
 struct port_range {
     uint32_t first, last;

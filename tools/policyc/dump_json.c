@@ -6,6 +6,7 @@
 struct json {
     FILE *out;
     bool is_first;
+    bool is_matrix; /* only what says who may do what */
 };
 
 static void key(struct json *json, const char *name)
@@ -203,10 +204,12 @@ static void show_domain(struct json *json, const struct reader *r, const struct 
     number(json, "load_gpa", d->load_gpa);
     number(json, "entry_gpa", d->entry_gpa);
     string(json, "cmdline", d->cmdline);
-    open(json, "files", '[');
-    for (uint32_t i = 0; i < d->files.count; i++)
-        show_file(json, &r->file[d->files.offset + i]);
-    close(json, ']');
+    if (!json->is_matrix) {
+        open(json, "files", '[');
+        for (uint32_t i = 0; i < d->files.count; i++)
+            show_file(json, &r->file[d->files.offset + i]);
+        close(json, ']');
+    }
     open(json, "functions", '[');
     for (uint32_t i = 0; i < d->functions.count; i++)
         show_function(json, &r->function[d->functions.offset + i]);
@@ -239,9 +242,11 @@ static void show_header(struct json *json, const struct reader *r)
 {
     const struct bh_header *h = r->header;
 
-    string(json, "name", h->name);
+    if (!json->is_matrix) {
+        string(json, "name", h->name);
+        number(json, "version", h->version);
+    }
     string(json, "machine", h->machine);
-    number(json, "version", h->version);
     number(json, "format", h->format);
     number(json, "base", h->base);
     number(json, "size", h->size);
@@ -260,9 +265,9 @@ static void show_header(struct json *json, const struct reader *r)
     close(json, ']');
 }
 
-void dump_json(const struct reader *reader, FILE *out)
+static void show(const struct reader *reader, bool is_matrix, FILE *out)
 {
-    struct json json = {.out = out, .is_first = true};
+    struct json json = {.out = out, .is_first = true, .is_matrix = is_matrix};
 
     open(&json, NULL, '{');
     show_header(&json, reader);
@@ -285,4 +290,14 @@ void dump_json(const struct reader *reader, FILE *out)
     close(&json, ']');
     close(&json, '}');
     fputc('\n', out);
+}
+
+void dump_json(const struct reader *reader, FILE *out)
+{
+    show(reader, false, out);
+}
+
+void dump_matrix(const struct reader *reader, FILE *out)
+{
+    show(reader, true, out);
 }

@@ -21,8 +21,24 @@ static const struct command {
     {"verify", command_verify, "policyc verify IMAGE POLICY",
      "Reads the bits of IMAGE, rebuilds who can reach what, and compares that with POLICY and\n"
      "its assertions. Shares nothing with `build` but the formats.\n"},
-    {"dump", command_dump, "policyc dump [--json] IMAGE",
-     "Shows what IMAGE gives to whom. Trusts nothing in it; checks no signature.\n"},
+    {"dump", command_dump, "policyc dump [--json | --matrix] IMAGE",
+     "Shows what IMAGE gives to whom. Trusts nothing in it; checks no signature. --matrix shows\n"
+     "rights alone: neither the policy's name and version, nor files.\n"},
+    {"predict", command_predict, "policyc predict IMAGE OPTION...",
+     "Computes what a machine that runs IMAGE will have measured into its TPM, and writes it as\n"
+     "reference values for bhattest.\n\n"
+     "  --signature FILE      of IMAGE\n"
+     "  --trust FILE          trust.pub: the author's public key, as it is loaded\n"
+     "  --core FILE           bulkhead.elf\n"
+     "  --files NAME=PATH...  all other modules\n"
+     "  --grub-embedded FILE  the script in GRUB's own image\n"
+     "  --grub FILE           a script that this one, or one before, has GRUB read; repeat it in\n"
+     "                        that order\n"
+     "  --unmeasured          instead of the scripts: nobody measures what is loaded\n"
+     "  --smm none | firmware | replaced:SHA256\n"
+     "                        who handles SMIs; left out, the machine's enrolment record says it\n"
+     "  --key SECRET -o FILE  write FILE, and its signature by the policy's author, FILE.minisig\n"
+     "  --check FILE          instead: is this what FILE says, and is it the author's?\n"},
     {"keygen", command_keygen, "policyc keygen --secret FILE --public FILE",
      "Makes an author's key pair in minisign's format, without a password. Files that exist\n"
      "are never overwritten.\n"},

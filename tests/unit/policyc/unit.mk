@@ -16,7 +16,8 @@ $(BUILD)/tests/unit/policyc/objects/%.o: %.c $(POLICYC_BUILD)/parser.h
 
 -include $(policyc_objects:.o=.d)
 
-policyc_tests := test_front test_tables test_rows test_property test_hostile test_sign
+policyc_tests := test_front test_tables test_rows test_property test_hostile test_sign test_grub \
+	test_elf
 $(foreach test,$(policyc_tests),$(eval unit-flags/policyc/$(test) := $(policyc_flags)))
 $(foreach test,$(policyc_tests),$(eval unit-libs/policyc/$(test) := $(policyc_archive) -lsodium))
 $(addprefix $(BUILD)/tests/unit/policyc/,$(policyc_tests)): $(policyc_archive)
@@ -27,3 +28,5 @@ unit/policyc/test_rows := $(unit/policyc/test_tables) $(policyc_core)
 unit/policyc/test_property := tests/unit/policyc/bits.c $(policyc_core)
 unit/policyc/test_hostile := tests/unit/policyc/bits.c
 unit/policyc/test_sign := core/policy/minisig.c
+unit/policyc/test_grub :=
+unit/policyc/test_elf :=
