@@ -1,6 +1,7 @@
 # All of the verifier but its commands, and a machine that attests, made up.
-attest_parts := tests/unit/attest/fabricate.c tests/unit/attest/verdicts.c $(ATTEST_LIB)
-attest_tests := test_quote test_machine test_state
+attest_parts := $(addprefix tests/unit/attest/,fabricate.c verdicts.c) tools/policyc/sign/sign.c \
+	$(ATTEST_LIB)
+attest_tests := test_claims test_files test_quote test_log test_machine test_report test_state
 $(foreach test,$(attest_tests),$(eval unit/attest/$(test) := $(attest_parts)))
 $(foreach test,$(attest_tests),$(eval unit-libs/attest/$(test) := $(ATTEST_LIBS)))
 

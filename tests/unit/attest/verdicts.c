@@ -68,3 +68,14 @@ void only_vault(struct machine *machine, enum code code)
     assert_int_equal(machine->result.status, EXIT_CONTRAINDICATED);
     drop(machine);
 }
+
+struct machine *happened(enum bh_event_type type, uint32_t domain, const void *body, size_t size)
+{
+    struct machine *machine = begin();
+
+    machine_event(machine, type, BH_PCR_RUNTIME, domain, body, size);
+    machine->report.next++;
+    if (domain < MACHINE_DOMAINS)
+        machine->domains[domain].last = 10;
+    return machine;
+}

@@ -19,4 +19,7 @@ void judged(const struct machine *machine, size_t domain, enum tier tier, enum c
 void all_judged(struct machine *machine, enum tier tier, enum code code, const char *component);
 void only_vault(struct machine *machine, enum code code);
 
+/* Begun, and an event behind the boot's. Of it the report says only that it was. */
+struct machine *happened(enum bh_event_type type, uint32_t domain, const void *body, size_t size);
+
 #endif
