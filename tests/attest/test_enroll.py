@@ -7,7 +7,7 @@ import struct
 import tempfile
 import time
 
-from enrolment import (AK, AK_ATTRIBUTES, AK_POLICY, BASE, COUNTER, EK, ENROLMENT, INDICES, INTERNAL,
+from enrolment import (AK, AK_ATTRIBUTES, AK_POLICY, BASE, BHATTEST, COUNTER, EK, ENROLMENT, INDICES, INTERNAL,
                        TRUST, USAGE, Site, Wire, handles, is_untouched, machine, make_ak, run, slots,
                        tool)
 from testing import cases, contains, equal
@@ -313,10 +313,14 @@ def test_command_line():
         for options, says in (({"key": None}, "needs --key"), ({"ek_ca": None}, "needs --ek-ca"),
                               ({"trust": None}, "needs --trust"),
                               ({"owner_auth": None}, "needs --owner-auth"),
+                              ({"record": site.record}, "--record isn't for enroll without --pin"),
+                              ({"pin": site.record}, "isn't for enroll with --pin"),
                               ({"days": "0"}, "expire at once"), ({"days": "1x"}, "got 1x"),
                               ({"days": "-1"}, "got -1"), ({"first_version": ""}, "got "),
                               ({"first_version": "99999999999999999999"}, "needs a number")):
             contains(site.enroll("none", tpm, code=USAGE, **options), says, str(options))
+        contains(run(BHATTEST, "enroll", "--pin", site.record, "--key", site.authority, "-o",
+                     site.record, code=USAGE), "enroll --pin needs --record", "--pin alone")
         for options, says in (({"key": site.trust}, "no minisign secret key"),
                               ({"trust": site.authority}, "no public key"),
                               ({"key": "/nonexistent"}, "/nonexistent can't be read"),

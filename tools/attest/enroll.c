@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "command.h"
+#include "enroll_pin.h"
 #include "quote.h"
 #include "sha256.h"
 
@@ -23,6 +24,7 @@
 struct arguments {
     const char *tcti, *ek_ca, *ek_cert, *key, *trust, *owner_auth, *output;
     const char *days_text, *first_text;
+    struct pin_arguments pin;
     uint64_t days, first;
     bool json;
 };
@@ -55,8 +57,28 @@ static bool parse_number(const char *option, const char *text, uint64_t most, ui
     return false;
 }
 
+/* What two ways of enrolling need, and what just the other takes. */
 static enum exit_status check_arguments(struct arguments *given)
 {
+    const struct {
+        const char *name, *value;
+        bool is_of_machine;
+    } needed[] = {
+        {"--ek-ca", given->ek_ca, true},
+        {"--trust", given->trust, true},
+        {"--owner-auth", given->owner_auth, true},
+        {"--record", given->pin.record, false},
+    };
+    bool is_pin = given->pin.evidence != NULL;
+
+    for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
+        if (needed[i].is_of_machine == is_pin && needed[i].value != NULL)
+            return fail(EXIT_USAGE, "%s isn't for enroll %s --pin; see bhattest enroll --help",
+                        needed[i].name, is_pin ? "with" : "without");
+        if (needed[i].is_of_machine != is_pin && needed[i].value == NULL)
+            return fail(EXIT_USAGE, "enroll%s needs %s; see bhattest enroll --help",
+                        is_pin ? " --pin" : "", needed[i].name);
+    }
     if (!parse_number("--days", given->days_text, DAYS_MAX, &given->days) ||
         !parse_number("--first-version", given->first_text, VERSION_MAX, &given->first))
         return EXIT_USAGE;
@@ -220,7 +242,8 @@ static void tell(const struct enrolment *of)
     }
     strftime(date, sizeof(date), "%Y-%m-%d", gmtime(&expires));
     printf("attestation key %s\noldest version of the policy that may run: %" PRIu64 "\n"
-           "%s: signed, valid until %s\n",
+           "%s: signed, valid until %s\n"
+           "Next: boot the machine, and pin its evidence by bhattest enroll --pin\n",
            name, of->oldest, of->arguments->output, date);
 }
 
@@ -258,13 +281,16 @@ enum exit_status command_enroll(char **words)
     struct arguments given = {.days = DAYS_DEFAULT};
     const struct option options[] = {
         {"--tcti", &given.tcti, NULL, false},
-        {"--ek-ca", &given.ek_ca, NULL, true},
+        {"--ek-ca", &given.ek_ca, NULL, false},
         {"--ek-cert", &given.ek_cert, NULL, false},
-        {"--trust", &given.trust, NULL, true},
-        {"--owner-auth", &given.owner_auth, NULL, true},
+        {"--trust", &given.trust, NULL, false},
+        {"--owner-auth", &given.owner_auth, NULL, false},
         {"--first-version", &given.first_text, NULL, false},
         {"--days", &given.days_text, NULL, false},
         {"--json", NULL, &given.json, false},
+        {"--pin", &given.pin.evidence, NULL, false},
+        {"--record", &given.pin.record, NULL, false},
+        {"--state", &given.pin.state, NULL, false},
         {"--key", &given.key, NULL, true},
         {"-o", &given.output, NULL, true},
     };
@@ -273,5 +299,11 @@ enum exit_status command_enroll(char **words)
 
     if (status == EXIT_AFFIRMING)
         status = check_arguments(&given);
-    return status == EXIT_AFFIRMING ? enroll(&given) : status;
+    if (status != EXIT_AFFIRMING)
+        return status;
+    if (given.pin.evidence == NULL)
+        return enroll(&given);
+    given.pin.key = given.key;
+    given.pin.output = given.output;
+    return enroll_pin(&given.pin);
 }

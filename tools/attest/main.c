@@ -25,6 +25,8 @@ static const struct command {
     {"enroll", command_enroll,
      "bhattest enroll [--tcti T] --ek-ca CA.pem [--ek-cert FILE] --key AUTHORITY.key\n"
      "      --trust trust.pub --owner-auth FILE [--first-version N] [--days N] [--json]\n"
+     "      -o RECORD.json\n"
+     "  bhattest enroll --pin EVIDENCE --record RECORD.json --key AUTHORITY.key [--state DIR]\n"
      "      -o RECORD.json",
      "Prepares this machine's TPM for Bulkhead: an attestation key that only core can use, a\n"
      "counter against rollback and the author's key; what is there already and right stays.\n"
@@ -41,7 +43,11 @@ static const struct command {
      "  --days N           how long the record is valid; 365 if left out\n"
      "\n"
      "It writes to the TPM at locality 2, which operating systems keep from programs: there it\n"
-     "says so, and changes nothing.\n"},
+     "says so, and changes nothing.\n"
+     "\n"
+     "--pin: takes evidence of a first boot that is trusted, for a nonce of bhattest challenge,\n"
+     "makes checks 1 to 11, and signs the record anew with what that boot showed: firmware's PCR\n"
+     "0 to 7, the SMM handler, and whether a loader measured core.\n"},
     {"explain", command_explain, "bhattest explain CODE | --all",
      "Says what a finding's code means and what to do; --all: of every code, as the document\n"
      "docs/codes.md.\n"},
