@@ -3,6 +3,7 @@ import contextlib
 import hashlib
 import json
 import pathlib
+import struct
 import tempfile
 
 import disk
@@ -10,11 +11,14 @@ import machine as bulkhead
 import package
 from broken_tpm import BrokenTpm
 from qemu import Config, Disk
+from test_measure import printed
 from testing import cases, equal
 
 POLICY = package.ROOT / "tests/machine/standin.policy"
 DOMAINS = package.BUILD / "domains"
 LOADED = r"^bulkhead: loader: GRUB"  # core runs: GRUB measures no more
+SMM_EVENT, HEADER = 3, 32  # include/tables/events.def, bulkhead/evlog.h
+SMM_MODES = {1: "none", 2: "replaced:{}", 3: "firmware"}
 
 # All that predict knows of GRUB's language, and a second script.
 WORDY = """\
@@ -60,34 +64,52 @@ class Boot:
             self.scripts.append(directory / name)
             self.scripts[-1].write_text(text)
 
-    def predict(self):
+    def predict(self, smm="none"):
         """The reference values."""
         parts, reference = self.parts, self.directory / "reference.json"
         files = [part for name, path in parts.files.items() for part in ("--files", f"{name}={path}")]
         scripts = [part for path in self.scripts for part in ("--grub", path)]
         package.must_run(package.POLICYC, "predict", parts.policy, "--signature", parts.signature,
                          "--trust", parts.trusted_key, "--core", parts.core, *files,
-                         "--grub-embedded", self.embedded, *scripts, "--smm", "none",
+                         "--grub-embedded", self.embedded, *scripts, "--smm", smm,
                          "--key", self.directory / "author.key", "-o", reference)
         return json.loads(reference.read_text())
 
-    def measure(self):
-        """{PCR: what the TPM holds in it} when GRUB has handed over to core."""
+    @contextlib.contextmanager
+    def machine(self):
+        """The machine, running, and its TPM."""
         image = self.directory / "disk.img"
         disk.build(image, self.parts.core, self.parts.modules(), package.GRUB_CACHE, bios=False)
         disk.run("mcopy", "-o", "-i", f"{image}@@{disk.PARTITION_START}", *self.scripts,
                  "::/bulkhead/")
         tpm = BrokenTpm(self.directory / "tpm")
         with bulkhead.BulkheadMachine(Config(boot=Disk(image), tpm=tpm, edu=True)) as machine:
+            yield machine, tpm
+
+    def measure(self):
+        """{PCR: what the TPM holds in it} of 8 and 9, when GRUB has handed over to core."""
+        with self.machine() as (machine, tpm):
             machine.core.expect(LOADED, bulkhead.BOOT_TIMEOUT)
-        return {str(pcr): folded(digests["sha256"] for _, number, digests in tpm.extends()
-                                 if number == pcr) for pcr in (8, 9)}
+        return loaders(tpm)
 
 
 @contextlib.contextmanager
 def new_boot(**options):
     with tempfile.TemporaryDirectory() as name:
         yield Boot(pathlib.Path(name), **options)
+
+
+def loaders(tpm):
+    return {str(pcr): folded(digests["sha256"] for _, number, digests in tpm.extends()
+                             if number == pcr) for pcr in (8, 9)}
+
+
+def smm_of(tpm):
+    """As predict wants to be told, what core found of SMM: of what it measured only that depends
+    on the firmware."""
+    body, = (event[HEADER:] for _, pcr, event in tpm.events()
+             if pcr == 17 and struct.unpack_from("<H", event, 14)[0] == SMM_EVENT)
+    return SMM_MODES[struct.unpack_from("<I", body)[0]].format(body[8:].hex())
 
 
 def folded(digests):
@@ -97,16 +119,14 @@ def folded(digests):
     return value.hex()
 
 
-def pick(values, *pcrs):
-    return {pcr: values[pcr] for pcr in pcrs}
-
-
 @cases({"shipped": (plain_scripts,), "wordy": (wordy_scripts,)})
-def test_grub(scripts):
-    """GRUB measures into PCR 8 and 9 of a machine with UEFI what policyc predict computes from
-    its scripts and the files."""
+def test_pcrs(scripts):
+    """A machine with UEFI holds in PCR 8 and 9, which GRUB extends, and in 17 and 18, which core
+    reads back, what policyc predict computes from scripts and files."""
     with new_boot(scripts=scripts) as boot:
-        equal(boot.measure(), pick(boot.predict()["pcr"], "8", "9"), "PCRs 8 and 9")
+        with boot.machine() as (machine, tpm):
+            values = {str(pcr): value.hex() for pcr, value in printed(machine).items()}
+        equal(values | loaders(tpm), boot.predict(smm_of(tpm))["pcr"], "PCRs")
 
 
 def test_changed_file():
@@ -125,3 +145,19 @@ def test_changed_file():
         digests[names.index("vault.image")] = hashlib.sha256(changed.read_bytes()).digest()
         equal(folded(digests), second["9"], "PCR 9 from the predicted files and the changed one")
         equal(second["9"] != first["9"], True, "a difference")
+
+
+def test_rebuilt_policy():
+    """A policy with another file is another policy: PCR 8, 9, 17 and 18 change as predicted."""
+    with new_boot() as boot:
+        before = boot.predict()["pcr"]
+        vault = boot.directory / "vault.bin"
+        vault.write_bytes((DOMAINS / "vault.bin").read_bytes() + b"\0")
+        boot.parts.files["vault.image"] = vault
+        package.compile_policy(POLICY, boot.parts.files, boot.directory / "author.key",
+                               boot.parts.policy)
+        with boot.machine() as (machine, tpm):
+            values = {str(pcr): value.hex() for pcr, value in printed(machine).items()}
+        after = boot.predict(smm_of(tpm))["pcr"]
+        equal(values | loaders(tpm), after, "PCRs")
+        equal([pcr for pcr in after if after[pcr] == before[pcr]], ["8"], "PCRs that stay")

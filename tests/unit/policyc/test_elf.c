@@ -44,9 +44,9 @@ static void write_program(void)
     segment(0, PF_R | PF_X, program.text, CORE_BASE, sizeof(program.text));
     segment(1, PF_R, program.constants, CORE_BASE + sizeof(program.text),
             sizeof(program.constants));
-    segment(2, PF_R | PF_W, program.data, CORE_BASE + 0x1000, sizeof(program.data));
+    segment(2, PF_R | PF_W, program.data, CORE_BASE + 0x1000, 0);
     segment(3, PF_R | PF_W, program.data, CORE_BASE + 0x2000, 0);
-    program.segment[3].p_memsz = 0x1000;
+    program.segment[2].p_memsz = program.segment[3].p_memsz = 0x1000;
 }
 
 static int begin(void **state)
@@ -92,6 +92,7 @@ static void the_rest_is_not_hashed(void **state)
 
 #define NO_ELF  "it is no 64-bit ELF program for x86"
 #define OUTSIDE "its program headers lie outside of it"
+#define DATA    "it has initialised data that may be written, which nothing measures"
 #define PIECES  "its read-only segments don't lie in one piece at core's place"
 
 #define DAMAGES                                                               \
@@ -108,13 +109,15 @@ static void the_rest_is_not_hashed(void **state)
     D(OUTSIDE, p->header.e_phentsize = 0)                                     \
     D("a segment lies outside of it", p->segment[0].p_offset = UINT64_MAX)    \
     D("a segment lies outside of it", p->segment[1].p_filesz = UINT64_MAX)    \
-    D("a segment lies outside of it", p->segment[2].p_offset = sizeof *p - 1) \
+    D("a segment lies outside of it", p->segment[2].p_offset = sizeof *p + 1) \
     D(PIECES, p->segment[0].p_vaddr += 0x1000)                                \
     D(PIECES, p->segment[0].p_paddr += 0x1000)                                \
     D(PIECES, p->segment[1].p_vaddr += 1)                                     \
     D(PIECES, p->segment[1].p_memsz += 1)                                     \
-    D(PIECES, p->segment[2].p_flags = PF_R)                                   \
-    D(PIECES, p->segment[0].p_flags |= PF_W)                                  \
+    D(PIECES, (p->segment[2].p_flags = PF_R, p->segment[2].p_filesz = 8))     \
+    D(DATA, p->segment[2].p_filesz = 1)                                       \
+    D(DATA, p->segment[0].p_flags |= PF_W)                                    \
+    D(PIECES, (p->segment[0].p_flags |= PF_W, p->segment[0].p_filesz = 0))    \
     D("it has no read-only segment", p->header.e_phnum = 0)                   \
     D("it has no read-only segment",                                          \
       (p->segment[0].p_type = PT_NOTE, p->segment[1].p_type = PT_NOTE))

@@ -41,9 +41,11 @@ static const char *add_segment(struct file *file, const Elf64_Phdr *segment,
         return NULL;
     if (!inside(file, segment->p_offset, segment->p_filesz))
         return "a segment lies outside of it";
-    if ((segment->p_flags & PF_W) != 0) {
+    if ((segment->p_flags & PF_W) != 0) { /* core sets to zero what isn't in the file */
         file->is_over = true;
-        return NULL;
+        return segment->p_filesz != 0
+                   ? "it has initialised data that may be written, which nothing measures"
+                   : NULL;
     }
     if (file->is_over || segment->p_vaddr != file->end || segment->p_paddr != segment->p_vaddr ||
         segment->p_filesz != segment->p_memsz || segment->p_filesz > CORE_END - file->end)
