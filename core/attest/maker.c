@@ -338,10 +338,7 @@ static enum step refused(void)
     case STEP_FLUSH_OLD: /* gone, if it is the handle that is wrong: the TPM was reset */
         return answered && tpm_fault()->detail & TPM_RC_FMT1 ? flushed_old() : STEP_FAILED;
     case STEP_SESSION: /* it may be open: as core has no other, it is the TPM's first */
-        maker.session = answered ? 0 : TPM_POLICY_SESSION_FIRST;
-        return STEP_FAILED;
-    case STEP_EXTEND:
-        pull_refused(answered);
+        maker.session = TPM_POLICY_SESSION_FIRST;
         return STEP_FAILED;
     case STEP_AK:
         if (tpm_is_nothing_there())

@@ -21,7 +21,7 @@ static struct {
     uint8_t bytes[BH_EVENT_MAX];
     size_t size;
     uint8_t before[BH_DIGEST]; /* PCR 19's value without it */
-    bool is_unsure;            /* the TPM was given it, and no answer came */
+    bool is_unsure;            /* the TPM was given it, and no good answer came */
 } event;
 
 static void make_event(enum bh_event_type type, uint32_t domain)
@@ -114,9 +114,4 @@ enum pull pull_take_digests(const struct tpm_message *message)
     else
         logged.event[event.is.domain][event.is.what] = true;
     return next();
-}
-
-void pull_refused(bool answered)
-{
-    event.is_unsure = !answered;
 }

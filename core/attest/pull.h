@@ -1,12 +1,10 @@
 /*
  * Brings into log and PCR 19 what domains did since the last time, an event at a time. Log and PCR
- * mustn't drift apart: where the TPM was silent after it was given an event, the PCR tells whether
- * it took it.
+ * mustn't drift apart: where the TPM gave no good answer to an event, the PCR tells whether it took
+ * it, whatever the TPM said.
  */
 #ifndef ATTEST_PULL_H
 #define ATTEST_PULL_H
-
-#include <stdbool.h>
 
 #include "core/attest/snapshot.h"
 #include "core/attest/tpm.h"
@@ -24,8 +22,5 @@ void pull_make_extend(struct tpm_message *message);
 void pull_make_digests(struct tpm_message *message);
 /* The response to either. */
 enum pull pull_take_digests(const struct tpm_message *message);
-
-/* The command to extend failed; `answered`: by a response, so the TPM didn't do it. */
-void pull_refused(bool answered);
 
 #endif

@@ -102,6 +102,9 @@ INSTRUCTIONS = {
     "call-foreign-text": (("hypercall", 0x42480004),),
     # A number that no channel has is how a domain learns that it has no more; ringing is allowed.
     "call-foreign-channels": (), "call-doorbell-flood": (),
+    "evidence-foreign": (("hypercall", 0x42480006), ("hypercall", 0x42480008)),
+    "evidence-sizes": (), "evidence-registers": (),
+    "evidence-flood": (("hypercall", 0x42480006),),
 }
 # QEMU's IOMMU doesn't report what it denies.
 DEVICES = {"dma-read": (), "dma-write": (), "dma-straddle": (), "dma-interrupts": (), "msi": (),

@@ -397,6 +397,8 @@ enum tpm_progress tpm_poll(void)
     if (result != TPM_RC_SUCCESS)
         return lose(TPM_REFUSED, result);
     assert_ptr_equal(in, in_end);
+    if (failure == TPM_MODEL_LIES)
+        return lose(TPM_REFUSED, RC_FAILURE);
     if (failure == TPM_MODEL_LOSES)
         return lose(TPM_RESPONSE_CUT, 0);
     out_size += failure == TPM_MODEL_LENGTHENS;

@@ -15,6 +15,7 @@ enum tpm_model_failure {
     TPM_MODEL_WORKS,
     TPM_MODEL_REFUSES,   /* answers by a response code and does nothing */
     TPM_MODEL_HANGS,     /* does nothing, says nothing, until core gives up */
+    TPM_MODEL_LIES,      /* does it, and answers by a response code */
     TPM_MODEL_LOSES,     /* does it, but its answer is lost */
     TPM_MODEL_CUTS,      /* does it; the answer lacks its last byte */
     TPM_MODEL_LENGTHENS, /* does it; the answer has a byte too many */

@@ -24,6 +24,7 @@ static const struct subject *const subjects[] = {
     &apic_attacks,        &sweep_memory_attacks, &sweep_port_attacks, &sweep_msr_attacks,
     &instruction_attacks, &call_attacks,         &mode_attacks,       &interrupt_attacks,
     &dma_attacks,         &msi_attacks,          &smm_attacks,        &state_attacks,
+    &evidence_attacks,
 };
 
 static unsigned attacks, breaches;

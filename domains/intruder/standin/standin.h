@@ -13,7 +13,7 @@
 /* Attacks that only ring 0 can try; one file a subject. */
 extern const struct subject sweep_memory_attacks, sweep_port_attacks, sweep_msr_attacks,
     instruction_attacks, call_attacks, mode_attacks, interrupt_attacks, dma_attacks, msi_attacks,
-    smm_attacks, state_attacks;
+    smm_attacks, state_attacks, evidence_attacks;
 
 /* Attacks after which this domain is stopped: core's console tells the end. */
 extern const struct subject fatal_attacks;
