@@ -5,6 +5,7 @@
  */
 #include "core/policy/image.h"
 #include "hw/npt.h"
+#include "hw/tpm.h"
 
 #define MAX_RUNS 96u /* of one domain */
 
@@ -198,6 +199,15 @@ static bool check_interrupt_ranges(uint32_t domain, const struct run *run,
     return true;
 }
 
+/* Not even as memory or a BAR: who reaches a locality's page can measure and quote like core. */
+static bool check_tpm(uint32_t domain, const struct run *run, struct policy_fault *fault)
+{
+    if (image_overlaps(run->base, run->end - run->base, TIS_BASE,
+                       TIS_LOCALITIES * TIS_LOCALITY_SIZE))
+        return policy_fail(fault, POLICY_MAPS_TPM, domain, run->base);
+    return true;
+}
+
 /* True if [base, end) lies in channels' regions, one behind the other. */
 static bool in_channels(const struct bh_header *h, uint64_t base, uint64_t end)
 {
@@ -244,7 +254,7 @@ bool image_check_rights(const struct bh_header *h, struct policy_fault *fault)
         for (uint32_t i = 0; i < reach[n].count; i++) {
             const struct run *run = &reach[n].run[i];
 
-            if (!check_interrupt_ranges(n, run, fault))
+            if (!check_interrupt_ranges(n, run, fault) || !check_tpm(n, run, fault))
                 return false;
             for (uint32_t r = 0; r < h->regions.count; r++)
                 if (!check_region(h, n, run, &region[r], fault))

@@ -8,6 +8,7 @@
 /* PTP 6.3.2: one page of registers for each locality */
 #define TIS_BASE          0xfed40000u
 #define TIS_LOCALITY_SIZE 0x1000u
+#define TIS_LOCALITIES    5u
 
 /* PTP 6.5.2, offsets from the locality's page */
 #define TIS_ACCESS 0x00 /* 8 bits */
