@@ -264,3 +264,24 @@ def test_other_tools_read_the_log():
             expected[event.pcr] = sha256(before + sha256(event.field))
         equal(computed, expected, "PCRs by tpm2_eventlog")
         equal(set(values) <= set(computed), True, "it has the PCRs that core prints")
+
+
+ACCESS, ACTIVE = 0, 0x20  # TCG PTP, 6.5.2.4: activeLocality
+LOCALITIES = [0xfed40000 + 0x1000 * n for n in range(5)]
+
+
+@limit(120)
+def test_domains_do_not_reach_the_tpm():
+    """A domain that reads and writes the TPM's pages gets nothing and changes nothing: the TPM hears
+    no command, and no locality is taken. Core has relinquished its own."""
+    with tempfile.TemporaryDirectory() as directory:
+        tpm = BrokenTpm(directory)  # which only listens
+        with standin.machine(tpm=tpm) as machine:
+            heard = len(tpm.commands)
+            machine.attack("platform-registers")
+            machine.expect_intact()
+            equal(len(tpm.commands), heard, "commands that the TPM has heard")
+            equal([machine.machine.read_memory(page + ACCESS, 1)[0] & ACTIVE
+                   for page in LOCALITIES], [0] * 5, "activeLocality of each")
+        equal({command.locality for command in tpm.commands[-10:]}, {LOCALITY},
+              "localities of the last commands: core's")
