@@ -118,10 +118,11 @@ class Attester:
     version = 7  # of the policy
     domains = ("work", "vault")
 
-    def __init__(self, tpm, directory, key=TpmKey):
+    def __init__(self, tpm, directory, key=TpmKey, signers=None):
         self.tpm = tpm
         self.directory = directory
-        self.author, self.authority = (Signer(directory, n) for n in ("author", "authority"))
+        self.author, self.authority = signers or (Signer(directory, name)
+                                                  for name in ("author", "authority"))
         self.make_key = key
         self.files = [File(*f) for f in (
             ("core", b"core as an ELF"), ("policy", b"the policy image"),

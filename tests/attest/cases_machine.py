@@ -1,5 +1,5 @@
 """What is wrong with the machine, its key, or what others say of it:
-{case: (code, alteration, component)}. The evidence is genuine in all of them.
+{case: (code, alteration, component, words)}. The evidence is genuine in all of them.
 """
 import struct
 
@@ -36,25 +36,31 @@ def of_another_tpm(attester):
 
 OTHER_EK = wire.storage_public()
 ENROLMENT = {
-    "record-forged": ("E201", signed_by_others),
-    "record-altered": ("E201", altered_after_signing),
-    "record-expired": ("E201", record(issued=1_500_000_000, expires=1_600_000_000)),
-    "record-of-the-future": ("E201", record(issued=3_900_000_000)),
-    "record-of-another-tpm": ("E201", of_another_tpm),
+    "record-forged": ("E201", signed_by_others, None, "its signature isn't that"),
+    "record-altered": ("E201", altered_after_signing, None, "its signature isn't that"),
+    "record-expired": ("E201", record(issued=1_500_000_000, expires=1_600_000_000), None,
+                       "it has expired"),
+    "record-of-the-future": ("E201", record(issued=3_900_000_000), None, "issued in the future"),
+    "record-of-another-tpm": ("E201", of_another_tpm, None, "AK "),
     "record-of-another-ek": ("E201", record(
-        ek_public=OTHER_EK.hex(), ueid=(b"\1" + sha256(OTHER_EK)).hex())),
-    "record-whose-ueid-is-not-its-ek": ("E201", record(ueid="01" + "55" * 32)),
-    "record-whose-name-is-not-its-key": ("E201", record(ak_name="000b" + "66" * 32)),
-    "evidence-of-another-ek": ("E201", claim(Claim.UEID, lambda ueid: flipped(ueid))),
+        ek_public=OTHER_EK.hex(), ueid=(b"\1" + sha256(OTHER_EK)).hex()), None, "UEID "),
+    "record-whose-ueid-is-not-its-ek": ("E201", record(ueid="01" + "55" * 32), None,
+                                        "\"ueid\" isn't that"),
+    "record-whose-name-is-not-its-key": ("E201", record(ak_name="000b" + "66" * 32), None,
+                                         "\"ak_name\" isn't that"),
+    "evidence-of-another-ek": ("E201", claim(Claim.UEID, lambda ueid: flipped(ueid)), None,
+                               "UEID "),
     "evidence-without-ueid": ("E201", altered("claims", lambda claims: {
-        n: c for n, c in claims.items() if n != Claim.UEID})),
-    "another-ak": ("E201", claim(Claim.AK, lambda ak: flipped(ak))),
-    "ak-trailing-byte": ("E201", claim(Claim.AK, lambda ak: ak + b"\0")),
+        n: c for n, c in claims.items() if n != Claim.UEID}), None, "none"),
+    "another-ak": ("E201", claim(Claim.AK, lambda ak: flipped(ak)), None, "AK "),
+    "ak-trailing-byte": ("E201", claim(Claim.AK, lambda ak: ak + b"\0"), None, "AK "),
     "record-unpinned": ("E201", altered("record", lambda values: {
-        k: v for k, v in values.items() if k not in ("pcr", "smm", "profile")})),
-    "record-of-another-format": ("E201", record(format="bulkhead-enrolment-2")),
-    "record-not-json": ("E201", altered("record", lambda _: "{")),
-    "record-empty": ("E201", altered("record", lambda _: "")),
+        k: v for k, v in values.items() if k not in ("pcr", "smm", "profile")}), None,
+                        "pinned PCRs"),
+    "record-of-another-format": ("E201", record(format="bulkhead-enrolment-2"), None, '"format"'),
+    "record-not-json": ("E201", altered("record", lambda _: "{"), None,
+                        "expected near end of file"),
+    "record-empty": ("E201", altered("record", lambda _: ""), None, "expected near end of file"),
 }
 
 # 3: the key
@@ -69,21 +75,22 @@ def ak(made=TpmKey, **arguments):
 
 AK = wire.ATTRIBUTES_AK
 KEY = {
-    "ak-with-user-auth": ("E202", ak(attributes=AK | 0x40)),
-    "ak-with-user-auth-alone": ("E202", ak(attributes=AK | 0x40, locality=None)),
-    "ak-unrestricted": ("E202", ak(attributes=AK & ~0x10000)),
-    "ak-with-dictionary-lockout": ("E202", ak(attributes=AK & ~0x400)),
-    "ak-of-another-policy": ("E202", ak(locality=0)),
-    "ak-not-fixed-to-the-tpm": ("E202", ak(SoftwareKey, attributes=AK & ~0x2)),
-    "ak-not-fixed-to-its-parent": ("E202", ak(SoftwareKey, attributes=AK & ~0x12)),
-    "ak-from-outside": ("E202", ak(SoftwareKey, attributes=AK & ~0x20)),
-    "ak-that-decrypts": ("E202", ak(SoftwareKey, attributes=AK | 0x20000)),
-    "ak-cleared-by-startup": ("E202", ak(SoftwareKey, attributes=AK | 0x4)),
-    "ak-of-unknown-attributes": ("E202", ak(SoftwareKey, attributes=AK | 0x80000000)),
-    "ak-of-another-curve": ("E202", ak(SoftwareKey, curve=4)),
-    "ak-of-another-scheme": ("E202", ak(SoftwareKey, algorithm=0x1A)),
-    "ak-of-another-hash": ("E202", ak(SoftwareKey, hashed=4)),
-    "ak-not-on-the-curve": ("E202", ak(SoftwareKey, x=b"\1" * 32)),
+    "ak-with-user-auth": ("E202", ak(attributes=AK | 0x40), None, "50472h"),
+    "ak-with-user-auth-alone": ("E202", ak(attributes=AK | 0x40, locality=None), None, "50472h"),
+    "ak-unrestricted": ("E202", ak(attributes=AK & ~0x10000), None, "40432h"),
+    "ak-with-dictionary-lockout": ("E202", ak(attributes=AK & ~0x400), None, "50032h"),
+    "ak-of-another-policy": ("E202", ak(locality=0), None, "authPolicy"),
+    "ak-not-fixed-to-the-tpm": ("E202", ak(SoftwareKey, attributes=AK & ~0x2), None, "50430h"),
+    "ak-not-fixed-to-its-parent": ("E202", ak(SoftwareKey, attributes=AK & ~0x12), None, "50420h"),
+    "ak-from-outside": ("E202", ak(SoftwareKey, attributes=AK & ~0x20), None, "50412h"),
+    "ak-that-decrypts": ("E202", ak(SoftwareKey, attributes=AK | 0x20000), None, "70432h"),
+    "ak-cleared-by-startup": ("E202", ak(SoftwareKey, attributes=AK | 0x4), None, "50436h"),
+    "ak-of-unknown-attributes": ("E202", ak(SoftwareKey, attributes=AK | 0x80000000), None,
+                                 "80050432h"),
+    "ak-of-another-curve": ("E202", ak(SoftwareKey, curve=4), None, "curve"),
+    "ak-of-another-scheme": ("E202", ak(SoftwareKey, algorithm=0x1A), None, "scheme 18h"),
+    "ak-of-another-hash": ("E202", ak(SoftwareKey, hashed=4), None, "the scheme's hash"),
+    "ak-not-on-the-curve": ("E202", ak(SoftwareKey, x=b"\1" * 32), None, "a point of P-256"),
 }
 
 # 12: reference values
@@ -116,19 +123,35 @@ def older(attester):
     attester.seen_before = attester.version + 1
 
 
+def of_another_authors_policy(attester):
+    """The policy and its reference values are another author's, but for who signs these."""
+    given, attester.author = attester.author, Signer(attester.directory, "others")
+    attester.file["trust.pub"].content = attester.author.public.read_bytes()
+    attester.happens()
+    attester.reference = attester.reference_values()
+    attester.author = given
+
+
 REFERENCE = {
-    "reference-forged": ("E501", reference_by_others),
-    "reference-altered": ("E501", reference_altered_after_signing),
-    "reference-older": ("E501", older),
-    "reference-not-meant": ("E501", another_was_meant),
+    "reference-of-another-authors-policy": ("E501", of_another_authors_policy, None,
+                                            "signed by one author, of a policy by another"),
+    "reference-forged": ("E501", reference_by_others, None, "its signature isn't that"),
+    "reference-altered": ("E501", reference_altered_after_signing, None,
+                          "its signature isn't that"),
+    "reference-older": ("E501", older, None, "version 8 or newer, seen before; version 7"),
+    "reference-not-meant": ("E501", another_was_meant, None, "asked for"),
     "reference-of-another-author": ("E501", altered("reference", lambda values: {
-        **values, "policy": {**values["policy"], "author": "88" * 32}})),
-    "reference-of-another-format": ("E501", reference(format="bulkhead-reference-2")),
-    "reference-without-events": ("E501", reference(events=[])),
-    "reference-not-json": ("E501", altered("reference", lambda _: "{")),
-    "reference-not-an-object": ("E501", altered("reference", lambda _: "[]")),
-    "reference-of-another-profile": ("E501", reference(profile="unmeasured")),
-    "reference-empty": ("E501", altered("reference", lambda _: "")),
+        **values, "policy": {**values["policy"], "author": "88" * 32}}), None, '"policy" isn\'t what its event says'),
+    "reference-of-another-format": ("E501", reference(format="bulkhead-reference-2"), None,
+                                    '"format"'),
+    "reference-without-events": ("E501", reference(events=[]), None, '"events"'),
+    "reference-not-json": ("E501", altered("reference", lambda _: "{"), None,
+                           "expected near end of file"),
+    "reference-not-an-object": ("E501", altered("reference", lambda _: "[]"), None, '"format"'),
+    "reference-of-another-profile": ("E501", reference(profile="unmeasured"), None,
+                                     "profile unmeasured"),
+    "reference-empty": ("E501", altered("reference", lambda _: ""), None,
+                        "expected near end of file"),
 }
 
 # 13: what runs
@@ -265,7 +288,7 @@ MACHINE = {
     "domain-unknown": ("C601", with_third_domain, "third"),
     "unmeasured-as-static": ("C601", unmeasured, "core"),
     "measured-as-unmeasured": ("C601", measured_as_unmeasured, "loader"),
-    "ff-base-offered-as-dynamic": ("E201", record(profile="dynamic")),
+    "ff-base-offered-as-dynamic": ("E201", record(profile="dynamic"), None, '"profile"'),
     "dynamic-base-offered-as-static": ("E306", dynamic_base, "PCR 17"),
 }
 

@@ -1,6 +1,7 @@
 """What is altered is found: by the check that is for it, with its code, status and component.
 
-Each case makes evidence on a TPM of its own that is wrong in one respect (cases_*.py).
+Each case makes evidence on a TPM of its own that is wrong in one respect (cases_*.py): its code,
+the alteration, the component, and, where one code has many causes, words that tell which.
 """
 import contextlib
 import json
@@ -14,7 +15,7 @@ import cases_machine
 import wire
 from attester import Attester, SoftwareKey
 from swtpm import Swtpm
-from testing import Failure, cases, equal
+from testing import Failure, cases, contains, equal
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BHATTEST = ROOT / "build" / "bhattest"
@@ -65,9 +66,8 @@ def machine(alteration=lambda attester: None):
 
 def appraise_newer(attester):
     """The same machine was seen with a newer version of its policy."""
-    newer = Attester(attester.tpm, attester.directory)
-    newer.author, newer.authority = attester.author, attester.authority
-    newer.author_key, newer.authority_key = attester.author_key, attester.authority_key
+    newer = Attester(attester.tpm, attester.directory,
+                     signers=(attester.author, attester.authority))
     newer.version = attester.seen_before
     newer.happens()
     newer.reference = newer.reference_values()
@@ -118,13 +118,14 @@ def test_genuine_by_software():
 ALL = {**cases_evidence.CASES, **cases_log.CASES, **cases_machine.CASES}
 
 
-@cases({name: (case[0], case[1], case[2] if len(case) > 2 else None)
-        for name, case in ALL.items()})
-def test_altered(code, alteration, component):
+@cases({name: case + (None,) * (4 - len(case)) for name, case in ALL.items()})
+def test_altered(code, alteration, component, says):
     """What is altered is found by the check that is for it, and by no other."""
     with machine(alteration) as attester:
         attester.write()
-        expect(attester, code, component)
+        finding = expect(attester, code, component)["findings"][0]
+        if says:
+            contains(f"{finding['expected']}; {finding['got']}", says, "the finding's words")
 
 
 def test_replayed():
