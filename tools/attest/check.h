@@ -26,6 +26,16 @@ void accuse(struct checking *checking, enum code code, int domain, const char *c
 /* Index of the verdict of that name, made if there is none; MACHINE if there are too many. */
 int verdict_of(struct checking *checking, const char *name);
 
+/* The DOMAIN event of that name, or NULL. */
+const struct log_event *find_logged(const struct event_log *log, const char name[BH_NAME_SIZE]);
+
+/* An event of the reference values in the log's form, to be read by the same functions. */
+struct log_event as_logged(const struct reference_event *event);
+
+/* Whether core is what was loaded, as far as somebody measured it. False: nothing in the log is to
+ * be believed. */
+bool check_loaded(struct checking *checking);
+
 /* False: rejected. */
 bool check_form(struct checking *checking);      /* 1 */
 bool check_enrolment(struct checking *checking); /* 2 */

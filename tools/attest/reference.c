@@ -83,9 +83,8 @@ static bool read_event(struct reference *to, const json_t *row)
     if (pcr != BH_PCR_CORE && pcr != BH_PCR_DOMAINS)
         return refuse(to, "\"events\": expected PCR 17 or 18");
     event->pcr = (uint32_t)pcr;
-    if (to->events++ == AT_SMM)
-        return json_object_get(row, "event") == NULL ||
-               refuse(to, "\"events\": SMM's is the enrolment record's");
+    if (to->events++ == AT_SMM && json_object_get(row, "event") == NULL)
+        return true; /* the enrolment record says it */
     if (!read_hex_any(row, "event", event->field, sizeof(event->field), &size, to->fault))
         return false;
     event->size = (uint32_t)size;
@@ -124,7 +123,7 @@ static bool check_order(struct reference *to)
         const struct reference_event *event = &to->event[i];
 
         if (event->pcr != (i < AT_DOMAINS ? BH_PCR_CORE : BH_PCR_DOMAINS) ||
-            (i != AT_SMM && type_of(event) != expected_type(i, last)))
+            (event->size != 0 && type_of(event) != expected_type(i, last)))
             return refuse(to, "\"events\": not in the order in which core writes them");
     }
     return true;
@@ -204,6 +203,11 @@ const struct reference_event *reference_core(const struct reference *reference)
 const struct reference_event *reference_policy(const struct reference *reference)
 {
     return &reference->event[AT_POLICY];
+}
+
+const struct reference_event *reference_smm(const struct reference *reference)
+{
+    return &reference->event[AT_SMM];
 }
 
 const struct reference_event *reference_domain(const struct reference *reference, size_t index)

@@ -23,7 +23,7 @@ struct reference_file {
 
 struct reference_event {
     uint32_t pcr;
-    uint32_t size; /* 0: the enrolment record says what it holds (SMM) */
+    uint32_t size; /* 0: only the enrolment record says what it holds (SMM) */
     uint8_t field[BH_EVENT_MAX];
 };
 
@@ -54,6 +54,7 @@ void reference_load(struct reference *reference, const char *path, const struct 
 size_t reference_domains(const struct reference *reference);
 const struct reference_event *reference_core(const struct reference *reference);
 const struct reference_event *reference_policy(const struct reference *reference);
+const struct reference_event *reference_smm(const struct reference *reference);
 const struct reference_event *reference_domain(const struct reference *reference, size_t index);
 const struct reference_event *reference_start(const struct reference *reference, size_t index);
 

@@ -118,6 +118,7 @@ static void bad_reference_values(void **state)
         {"{\"pcr\":17,", "{\"pcr\":19,"},
         {"{\"pcr\":17,", "{\"pcr\":18,"},
         {"{\"pcr\":17}", "{\"pcr\":17,\"event\":\"00\"}"},
+        {"{\"pcr\":17}", "{\"pcr\":17,\"event\":\"\"}"},
         {",{\"pcr\":17}", ""},
         {"\"events\":[", "\"events\":[{\"pcr\":17},"},
         {"\"events\":[", "\"events\":[],\"event\":["},

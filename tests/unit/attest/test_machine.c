@@ -176,6 +176,26 @@ static void another_smm_handler(void **state)
     all_judged(machine, TIER_CONTRAINDICATED, CODE_C601, "smm");
 }
 
+/* Reference values may say it, too. */
+static void another_smm_handler_than_the_author_knew(void **state)
+{
+    for (unsigned same = 0; same <= 1; same++) {
+        struct machine *machine = begin();
+        struct reference_event *event = &machine->reference.event[2];
+
+        (void)state;
+        memcpy(event->field, machine->event[3].field, machine->event[3].size);
+        event->size = machine->event[3].size;
+        if (!same)
+            event->field[sizeof(struct bh_event)] = BH_SMM_FIRMWARE;
+        finish(machine);
+        if (same)
+            all_judged(machine, TIER_AFFIRMING, CODE_NONE, "");
+        else
+            all_judged(machine, TIER_CONTRAINDICATED, CODE_C601, "smm");
+    }
+}
+
 static void a_vault_that_starts_otherwise(void **state)
 {
     struct machine *machine = begin();
@@ -314,6 +334,7 @@ int main(void)
         cmocka_unit_test(another_vault_signed_by_the_owner),
         cmocka_unit_test(another_policy),
         cmocka_unit_test(another_smm_handler),
+        cmocka_unit_test(another_smm_handler_than_the_author_knew),
         cmocka_unit_test(a_vault_that_starts_otherwise),
         cmocka_unit_test(unmeasured_is_a_warning_at_best),
         cmocka_unit_test(ff_is_no_dynamic_launch),
