@@ -1,8 +1,8 @@
 #include "command.h"
 #include "core/policy/image.h"
 #include "core/policy/minisig.h"
-#include "dump.h"
 #include "inputs.h"
+#include "predict/digests.h"
 #include "predict/elf.h"
 #include "predict/options.h"
 #include "predict/reference.h"
@@ -122,7 +122,7 @@ static void measure_events(struct prediction *p)
     memcpy(image->signature, p->signature.sha256, BH_DIGEST);
     memcpy(image->author, p->author.key, sizeof(image->author));
     image->version = p->facts.policy->version;
-    events_tables(p->facts.policy, image->tables);
+    digest_tables(p->image.bytes, image->tables);
     p->facts.smm = p->options.smm;
     events_predict(&p->facts, &p->events);
 }
@@ -184,22 +184,10 @@ static enum exit_code measure_grub(struct prediction *p)
 
 static enum exit_code measure_matrix(struct prediction *p)
 {
-    struct reader reader;
-    const char *fault = reader_open(&reader, p->image.bytes, p->image.size);
-    char *text = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
+    const char *fault = digest_matrix(p->image.bytes, p->image.size, p->reference.matrix);
 
-    if (out == NULL)
-        return fail(EXIT_IO, "out of memory");
-    if (fault == NULL)
-        dump_matrix(&reader, out);
-    fclose(out);
-    crypto_hash_sha256(p->reference.matrix, (const uint8_t *)text, size);
-    free(text);
-    if (fault != NULL)
-        return fail(EXIT_POLICY, "%s is no policy image: %s", p->image.path, fault);
-    return EXIT_OK;
+    return fault == NULL ? EXIT_OK
+                         : fail(EXIT_POLICY, "%s can't be read: %s", p->image.path, fault);
 }
 
 static void print_pcr(unsigned number, const uint8_t pcr[PCR_SIZE])

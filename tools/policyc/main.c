@@ -20,7 +20,8 @@ static const struct command {
      "same policy, files and key give the same bytes.\n"},
     {"verify", command_verify, "policyc verify IMAGE POLICY",
      "Reads the bits of IMAGE, rebuilds who can reach what, and compares that with POLICY and\n"
-     "its assertions. Shares nothing with `build` but the formats.\n"},
+     "its assertions. Shares nothing with `build` but the formats. Shows the digests by which\n"
+     "reference values name what the image gives.\n"},
     {"dump", command_dump, "policyc dump [--json | --matrix] IMAGE",
      "Shows what IMAGE gives to whom. Trusts nothing in it; checks no signature. --matrix shows\n"
      "rights alone: neither the policy's name and version, nor files.\n"},

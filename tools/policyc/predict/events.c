@@ -4,18 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-void events_tables(const struct bh_header *policy, uint8_t sha256[BH_DIGEST])
-{
-    crypto_hash_sha256_state state;
-    struct evlog_part part[2];
-
-    evlog_tables(part, policy);
-    crypto_hash_sha256_init(&state);
-    for (unsigned i = 0; i < 2; i++)
-        crypto_hash_sha256_update(&state, part[i].bytes, part[i].size);
-    crypto_hash_sha256_final(&state, sha256);
-}
-
 /* The next event of PCR 17 or 18; BOOT, which is in PCR 19, takes one sequence number. */
 struct writer {
     struct events *events;
@@ -36,12 +24,11 @@ static void add(struct writer *writer, uint32_t pcr, enum bh_event_type type, ui
                 events->event[index].size);
 }
 
-/* Of firmware's handler the machine's enrolment record may know. */
+/* The event itself is the machine's, and stands in its enrolment record. */
 static void add_smm(struct writer *writer, const struct bh_event_smm *smm)
 {
     add(writer, BH_PCR_CORE, BH_EVENT_SMM, BH_NOBODY, smm, sizeof(*smm), "smm");
-    if (smm->mode == 0)
-        writer->events->event[writer->events->count - 1].size = 0;
+    writer->events->event[writer->events->count - 1].size = 0;
 }
 
 static void add_domain(struct writer *writer, const struct bh_header *policy, uint32_t index)

@@ -21,16 +21,13 @@ struct events {
     struct {
         uint32_t pcr;
         char component[EVENT_COMPONENT_SIZE];
-        size_t size; /* 0: SMM, unknown */
+        size_t size; /* 0: SMM, which is the machine's */
         uint8_t field[BH_EVENT_MAX];
     } event[EVENTS_MAX];
     unsigned count;
     uint8_t pcr17[PCR_SIZE]; /* of no meaning if SMM is unknown */
     uint8_t pcr18[PCR_SIZE];
 };
-
-/* SHA-256 of what a policy image gives, whatever files its domains run (bh_event_policy). */
-void events_tables(const struct bh_header *policy, uint8_t sha256[BH_DIGEST]);
 
 void events_predict(const struct event_facts *facts, struct events *events);
 
