@@ -162,7 +162,7 @@ modules_in_order() {
 # build/kernel/: vmlinuz, version, modules/*.ko, modules.load (names in loading order)
 unpack_kernel() {
     local temporary=$BUILD/kernel.new package tree name ordered=
-    [ -e "$BUILD/kernel/version" ] && return
+    [ -e "$BUILD/kernel/version" ] && [ -e "$BUILD/kernel/vmlinuz" ] && return
     rm -rf "$temporary" "$BUILD/kernel"
     mkdir -p "$temporary/modules"
     package=$(kernel_package)

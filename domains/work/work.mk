@@ -10,7 +10,7 @@ WORK_INITRD := $(BUILD)/domains/work/initrd
 domains: $(WORK_INITRD)
 
 $(WORK_KERNEL):
-	@echo "$@ is missing: run scripts/setup.sh build" >&2; exit 1
+	scripts/setup.sh build
 
 # A tool that is taken off the list changes no file's time: the list is kept in one.
 WORK_TOOL_LIST := $(BUILD)/domains/work/tools.list
