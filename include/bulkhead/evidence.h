@@ -101,6 +101,10 @@ _Static_assert(sizeof(struct bh_binding) == 212, "no padding");
 #define BH_NV_COUNTER_ATTRIBUTES 0x22040018u
 #define BH_NV_FIXED_ATTRIBUTES   0x22042808u
 
+/* COUNTER follows the version that runs one step at a time, and each step writes to the TPM's
+ * memory, which is slow and wears: a policy that is further ahead than this is refused. */
+#define BH_VERSION_STEP_MAX 256u
+
 /* What a domain that `may attest` passes to BH_CALL_ATTEST_START (bulkhead/abi.h). */
 struct bh_attest_request {
     uint8_t nonce[BH_NONCE_SIZE];
