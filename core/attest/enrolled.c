@@ -100,9 +100,10 @@ static void judge(uint8_t values[INDICES][VALUE_MAX], uint64_t version,
               "that one or a newer one",
               version, counter - base);
     if (version - (counter - base) > BH_VERSION_STEP_MAX)
-        fatal("the policy's version %lu is too far ahead of %lu, which this machine has run: its TPM "
-              "counts %u steps at most. Count versions up by one",
-              version, counter - base, BH_VERSION_STEP_MAX);
+        fatal(
+            "the policy's version %lu is too far ahead of %lu, which this machine has run: its TPM "
+            "counts %u steps at most. Count versions up by one",
+            version, counter - base, BH_VERSION_STEP_MAX);
     print("attest: enrolled, oldest version %lu", counter - base);
     log_set_enrolled(version - (counter - base));
 }
