@@ -19,6 +19,7 @@ BHATTEST, POLICYC = ROOT / "build" / "bhattest", ROOT / "build" / "policyc"
 EK, AK = "0x81010001", "0x81014248"
 COUNTER, BASE, TRUST = "0x1804200", "0x1804201", "0x1804202"
 INDICES = {COUNTER: "0x22040018", BASE: "0x22042808", TRUST: "0x22042808"}  # and attributes
+FREE = [3, 3, 0]  # slots of a TPM that nobody uses
 SET_LOCALITY = 5  # swtpm's control command
 DONE, ENROLMENT, USAGE, INTERNAL = 0, 5, 64, 70
 # TPMA_OBJECT of the attestation key, as tpm2_create spells it
@@ -228,10 +229,11 @@ def copy(path, to):
 
 
 def slots(tcti):
-    """What programs left behind in the TPM: free slots for objects, sessions in use."""
+    """What programs left behind in the TPM: free slots for objects and for sessions, and sessions
+    that are loaded or saved."""
     text = tool(tcti, "tpm2_getcap", "properties-variable")
     return [int(re.search(rf"TPM2_PT_HR_{name}: (0x[0-9a-fA-F]+)", text)[1], 16)
-            for name in ("LOADED_AVAIL", "LOADED", "ACTIVE")]
+            for name in ("TRANSIENT_AVAIL", "LOADED_AVAIL", "ACTIVE")]
 
 
 def is_untouched(tcti):

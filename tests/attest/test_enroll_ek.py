@@ -5,12 +5,13 @@ import hmac
 import struct
 
 import enrolment
-from enrolment import (EK, ENROLMENT, Liar, certificate, ek_public, is_untouched, machine, run,
+from enrolment import (DONE, EK, ENROLMENT, FREE, Liar, certificate, ek_public, is_untouched, machine, run,
                        slots, tool)
 from testing import cases, contains, equal
 
 READ_PUBLIC, NV_READ_PUBLIC, NV_READ = 0x173, 0x169, 0x14E
 CREATE, LOAD, ACTIVATE_CREDENTIAL, START_AUTH_SESSION = 0x153, 0x157, 0x147, 0x176
+QUOTE = 0x158
 ALG_SHA256 = b"\0\x0b"
 RH_ENDORSEMENT = 0x4000000B
 
@@ -98,7 +99,7 @@ def test_certificate(changed, says):
         contains(site.enroll(tcti, tpm, code=ENROLMENT, **options), says, "what enroll says")
         equal(site.record.exists() or site.owner_auth.exists(), False, "a file was written")
         is_untouched(tcti)
-        equal(slots(tcti), [3, 0, 0], "slots")
+        equal(slots(tcti), FREE, "slots")
 
 
 def test_certificate_file():
@@ -167,6 +168,62 @@ def test_machine_that_lies():
         liar = LyingMachine(site, own_tcti, own_tcti)
         with Liar([own_tcti], lambda wires, command: liar.answer(wires * 2, command)) as tcti:
             site.enroll(tcti, site.tpms[1])
+
+
+class MadeUp:
+    """A machine, or a TPM, that alters the answer to one command, and seals it again."""
+
+    def __init__(self, code, handles, alter):
+        self.code, self.handles, self.alter = code, handles, alter
+
+    def answer(self, wires, command):
+        answer = wires[0].ask(command)
+        code, = struct.unpack_from(">I", command, 6)
+        if code != self.code:
+            return answer
+        start = 10 + 4 * self.handles + 4
+        end = start + struct.unpack_from(">I", command, start - 4)[0]
+        caller = command[end - 35 - 32:end - 35]  # nonce of the last session, the policy session
+        size, = struct.unpack_from(">I", answer, 10)
+        parameters = self.alter(bytearray(answer[14:14 + size]))
+        attributes, own = answer[-35:-34], answer[-67:-35]
+        digest = hashlib.sha256(bytes(4) + command[6:10] + parameters).digest()
+        seal = hmac.digest(b"", digest + own + caller + attributes, "sha256")
+        return answer[:14] + bytes(parameters) + answer[14 + size:-32] + seal
+
+
+def flipped(offset):
+    def alter(parameters):
+        parameters[offset] ^= 1
+        return parameters
+    return alter
+
+
+FIRMWARE = -2 - 32 - 10 - 8  # from the end of TPMS_ATTEST: digest, selection of one bank, version
+
+
+def firmware_flipped(parameters):
+    size, = struct.unpack_from(">H", parameters)
+    parameters[2 + size + FIRMWARE] ^= 1
+    return parameters
+
+
+@cases({
+    "the-secret": (ACTIVATE_CREDENTIAL, 2, flipped(33), "another secret"),
+    "no-secret": (ACTIVATE_CREDENTIAL, 2, lambda p: struct.pack(">H", 32) + bytes(32), "another secret"),
+    "firmware-in-the-quote": (QUOTE, 1, firmware_flipped, "expected a good signature"),
+    "nonce-of-the-quote": (QUOTE, 1, flipped(2 + 4 + 2 + 2 + 34 + 2), "expected extraData"),
+    "magic-of-the-quote": (QUOTE, 1, flipped(2), "expected TPMS_ATTEST with magic"),
+    "nothing": (None, 0, None, None),
+})
+def test_made_up_answers(code, handles, alter, says):
+    """What a TPM would have to say for the authority can't be made up."""
+    with machine() as (site, tpm, tcti):
+        with Liar([tcti], MadeUp(code, handles, alter).answer) as through:
+            said = site.enroll(through, tpm, code=ENROLMENT if says else DONE)
+        if says:
+            contains(said, says, "what enroll says")
+        equal(site.record.exists(), not says, "whether a record was written")
 
 
 def name_of(site, tcti, handle):
