@@ -117,6 +117,19 @@ def test_json():
                                      "image": image, "starts": 1}, "vault's verdict")
 
 
+def test_json_into_a_file():
+    """-o writes the same claims into a file, beside what people read; where it can't, that is an
+    error, whatever was found."""
+    with Case() as case:
+        text = case.appraise("-o", case.path / "verdict.json")
+        contains(text, "work: affirming; ", "the text")
+        said = json.loads((case.path / "verdict.json").read_text())
+        equal((said["nonce"], said["exit"], list(said["domains"])),
+              (case.nonce, 0, ["work", "vault"]), "the file")
+    with Case() as case:
+        case.appraise("-o", case.path / "nowhere" / "verdict.json", code=INTERNAL)
+
+
 def test_json_of_a_finding():
     """A broken rule stands in the domain's verdict, its exit status, and the findings."""
     with Case() as case:

@@ -11,7 +11,7 @@
 
 struct arguments {
     const char *evidence, *record, *authority, *revoked, *reference, *author, *rules, *state;
-    const char *max_age;
+    const char *max_age, *output;
     bool is_json;
 };
 
@@ -68,28 +68,39 @@ static enum exit_status load(struct inputs *inputs, const struct arguments *from
     return EXIT_AFFIRMING;
 }
 
-static enum exit_status show(const struct result *result, const struct inputs *inputs, bool is_json)
+static bool write_json(const struct result *result, const struct inputs *inputs, FILE *out)
 {
-    json_t *root;
-    int written;
+    json_t *root = show_json(result, inputs->state.now);
+    bool is_written = root != NULL && json_dumpf(root, out, JSON_INDENT(1)) == 0;
 
-    if (!is_json) {
+    json_decref(root);
+    return is_written && fputc('\n', out) != EOF && fflush(out) == 0;
+}
+
+static bool write_file(const struct result *result, const struct inputs *inputs, const char *path)
+{
+    FILE *file = fopen(path, "w");
+    bool is_written = file != NULL && write_json(result, inputs, file);
+
+    return file != NULL && fclose(file) == 0 && is_written;
+}
+
+static enum exit_status show(const struct result *result, const struct inputs *inputs,
+                             const struct arguments *from)
+{
+    if (from->output != NULL && !write_file(result, inputs, from->output))
+        return fail(EXIT_INTERNAL, "%s: the verdict can't be written: %s", from->output,
+                    strerror(errno));
+    if (from->is_json && !write_json(result, inputs, stdout))
+        return fail(EXIT_INTERNAL, "the verdict can't be written: %s", strerror(errno));
+    if (!from->is_json)
         show_text(stdout, result);
-        written = ferror(stdout);
-    } else {
-        root = show_json(result, inputs->state.now);
-        if (root == NULL)
-            return fail(EXIT_INTERNAL, "out of memory");
-        written = json_dumpf(root, stdout, JSON_INDENT(1));
-        putchar('\n');
-        json_decref(root);
-    }
-    if (written != 0 || fflush(stdout) != 0)
+    if (ferror(stdout) != 0 || fflush(stdout) != 0)
         return fail(EXIT_INTERNAL, "the verdict can't be written: %s", strerror(errno));
     return result->status;
 }
 
-static enum exit_status judge(struct inputs *inputs, bool is_json)
+static enum exit_status judge(struct inputs *inputs, const struct arguments *from)
 {
     static struct result result;
     struct appraisal in = {.evidence = inputs->evidence,
@@ -111,19 +122,23 @@ static enum exit_status judge(struct inputs *inputs, bool is_json)
         return fail(EXIT_INTERNAL, "%s", inputs->state.fault);
     if (result.is_reference_good && !state_raise_floor(&inputs->state, &inputs->reference, fault))
         return fail(EXIT_INTERNAL, "%s", fault);
-    return show(&result, inputs, is_json);
+    return show(&result, inputs, from);
 }
 
 enum exit_status command_appraise(char **arguments)
 {
     static struct inputs inputs;
     struct arguments from = {0};
-    const struct option options[] = {
-        {"--record", &from.record, NULL, true},       {"--authority", &from.authority, NULL, true},
-        {"--reference", &from.reference, NULL, true}, {"--author", &from.author, NULL, true},
-        {"--rules", &from.rules, NULL, true},         {"--revoked", &from.revoked, NULL, false},
-        {"--state", &from.state, NULL, false},        {"--max-age", &from.max_age, NULL, false},
-        {"--json", NULL, &from.is_json, false}};
+    const struct option options[] = {{"--record", &from.record, NULL, true},
+                                     {"--authority", &from.authority, NULL, true},
+                                     {"--reference", &from.reference, NULL, true},
+                                     {"--author", &from.author, NULL, true},
+                                     {"--rules", &from.rules, NULL, true},
+                                     {"--revoked", &from.revoked, NULL, false},
+                                     {"--state", &from.state, NULL, false},
+                                     {"--max-age", &from.max_age, NULL, false},
+                                     {"-o", &from.output, NULL, false},
+                                     {"--json", NULL, &from.is_json, false}};
     enum exit_status status = parse_arguments(
         "appraise", arguments, options, sizeof(options) / sizeof(options[0]), &from.evidence, 1);
 
@@ -133,7 +148,7 @@ enum exit_status command_appraise(char **arguments)
         return fail(EXIT_INTERNAL, "libsodium didn't start");
     status = load(&inputs, &from);
     if (status == EXIT_AFFIRMING)
-        status = judge(&inputs, from.is_json);
+        status = judge(&inputs, &from);
     record_free(&inputs.record);
     free(inputs.evidence);
     return status;

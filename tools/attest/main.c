@@ -15,13 +15,14 @@ static const struct command {
      "one appraisal.\n"},
     {"appraise", command_appraise,
      "bhattest appraise EVIDENCE --record R --authority PUB --reference REF --author PUB --rules "
-     "RULES\n                    [--revoked LIST] [--state DIR] [--max-age SECONDS] [--json]",
+     "RULES\n                    [--revoked LIST] [--state DIR] [--max-age SECONDS] [--json] "
+     "[-o FILE]",
      "Makes all checks of evidence and says, per domain, what state the machine is in. R, signed\n"
      "by the authority's key: the machine's enrolment record; LIST likewise: what it revoked.\n"
      "REF, signed by the author's key: what the policy's author means to run (policyc predict).\n"
      "RULES: what domains may have done. Each signed file F has its signature in F.minisig.\n"
      "A nonce is refused SECONDS after it was given out (300). --json: an EAT Attestation\n"
-     "Result (draft-ietf-rats-ear-04), unsigned.\n"},
+     "Result (draft-ietf-rats-ear-04), unsigned. -o FILE: that, too, into a file.\n"},
     {"enroll", command_enroll,
      "bhattest enroll [--tcti T] --ek-ca CA.pem [--ek-cert FILE] --key AUTHORITY.key\n"
      "      --trust trust.pub --owner-auth FILE [--first-version N] [--days N] [--json]\n"
