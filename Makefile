@@ -32,7 +32,7 @@ all: core domains policyc bhattest ## build core, domains, policyc and bhattest 
 run: ## install what is needed, build, boot the demonstration and check it
 	@scripts/setup.sh run
 	@$(MAKE) --no-print-directory all
-	@tools/run/run.py
+	@tools/run/run.py $(if $(TAMPER),--tamper='$(TAMPER)') $(if $(NONCE),--nonce='$(NONCE)')
 
 test: ## install what is needed, run unit and machine tests
 	@scripts/setup.sh test

@@ -1,10 +1,11 @@
 """The demonstration's judgement: it must fail when a step's result is not as expected.
 
 In place of the machine stand a core console with given lines and, as work's
-console, a shell of this host whose `vault` and `wget` are small scripts.
+console, a shell of this host whose `vault`, `attest` and `wget` are small scripts.
 """
 import concurrent.futures
 import contextlib
+import hashlib
 import io
 import json
 import os
@@ -16,26 +17,30 @@ import subprocess
 import sys
 import tempfile
 import termios
-import types
 
-import demo
+import inside
 import terminal
 from console import Console
 from qemu import Config, Machine
 from steps import StepFailed, Steps
 from testing import Skip, cases, contains, equal
 
-CHECKED = ["core", "vault", "work", "network", "vault-sign", "altered-file"]
+CHECKED = ["core", "vault", "work", "evidence", "vault-sign", "altered-file"]
 SIGN = 'minisign -S -W -s {key} -m "$2" -x "$2.minisig" >/dev/null </dev/null && cat "$2.minisig"'
-FETCH = 'echo {nonce}'
+# busybox, as in work; but here the host is not where guests see it
+FETCH = 'exec /bin/busybox wget $(echo "$@" | sed s/10.0.2.2/127.0.0.1/)'
+# attest NONCE --reference ID --base64 -o FILE: the evidence says what it was asked with
+ATTEST = 'echo "$1 $3" | base64 -w 0 >$6'
+NONCE = "5" * 64
+LOST = f'case "$*" in *--post*) ;; *) echo {NONCE} ;; esac'
 
 
 @contextlib.contextmanager
-def stand_in(directory, core_lines, vault, wget):
+def stand_in(directory, core_lines, **programs):
     """A Machine without QEMU behind it."""
     bin_directory = directory / "bin"
     bin_directory.mkdir()
-    for name, script in {"vault": vault, "wget": wget}.items():
+    for name, script in programs.items():
         (bin_directory / name).write_text(f"#!/bin/sh\n{script}\n")
         (bin_directory / name).chmod(0o755)
     pairs = [socket.socketpair(), socket.socketpair()]
@@ -46,7 +51,8 @@ def stand_in(directory, core_lines, vault, wget):
     pairs[0][1].sendall(core_lines.encode())
     pairs[1][1].sendall(b"work: shell ready\n")
     host_shell = subprocess.Popen(["sh"], stdin=pairs[1][1], stdout=pairs[1][1],
-                                  env=dict(os.environ, PATH=f"{bin_directory}:/bin:/usr/bin"),
+                                  env=dict(os.environ, PATH=f"{bin_directory}:/bin:/usr/bin",
+                                           HOME=str(directory)),
                                   start_new_session=True)
     try:
         yield machine
@@ -68,45 +74,43 @@ def make_key(directory, name):
 
 @contextlib.contextmanager
 def demonstration(core_lines="bulkhead: core 1\n[vault] public key {public}\n[vault] ready\n",
-                  vault=SIGN, wget=FETCH):
-    """Runs Demo.check() on the stand-in; yields {step: result} and the text shown."""
+                  vault=SIGN, wget=FETCH, attest=ATTEST):
+    """Runs the steps inside a machine on the stand-in; yields {step: result}, the exit status,
+    the text shown and the evidence."""
     with tempfile.TemporaryDirectory() as name:
         directory = pathlib.Path(name)
         key, public = make_key(directory, "vault")
         other_key, other_public = make_key(directory, "other")
         words = {"key": key, "other_key": other_key, "public": public,
-                 "other_public": other_public, "nonce": "5" * 32}
-        demo.COMMAND_TIMEOUT = demo.BOOT_TIMEOUT = demo.FIRMWARE_TIMEOUT = 3
-        demo.NonceServer.__enter__ = with_nonce(words["nonce"])
+                 "other_public": other_public}
+        inside.COMMAND_TIMEOUT = inside.BOOT_TIMEOUT = inside.FIRMWARE_TIMEOUT = 3
+        inside.EVIDENCE_TIMEOUT = 3
+        reference = directory / "reference.json"
+        reference.write_text("reference values")
         steps = Steps(list(CHECKED), directory / "summary.json")
         shown = io.StringIO()
-        with stand_in(directory, core_lines.format(**words), vault.format(**words),
-                      wget.format(**words)) as machine, contextlib.redirect_stdout(shown):
-            try:
-                demo.Demo(types.SimpleNamespace(directory=directory), steps).check(machine)
-            except StepFailed:
-                pass
+        programs = {name: program.format(**words) for name, program in
+                    {"vault": vault, "wget": wget, "attest": attest}.items()}
+        evidence = None
+        with stand_in(directory, core_lines.format(**words), **programs) as machine, \
+                contextlib.redirect_stdout(shown), contextlib.suppress(StepFailed):
+            running = inside.Running(machine, steps, directory)
+            running.check_start()
+            evidence = running.check_evidence(NONCE, reference).read_bytes()
+            running.check_signature()
         steps.write_summary()
         told = json.loads(steps.summary.read_text())
-        yield {s["name"]: s["result"] for s in told["steps"]}, told["exit"], shown.getvalue()
-
-
-def with_nonce(nonce):
-    enter = demo.NonceServer.__enter__
-
-    def start(self):
-        enter(self)
-        self.nonce = nonce
-        return self
-
-    return start
+        yield ({s["name"]: s["result"] for s in told["steps"]}, told["exit"], shown.getvalue(),
+               evidence)
 
 
 def test_all_as_expected():
     """With a vault that signs and a network that works each step succeeds."""
-    with demonstration() as (results, status, shown):
+    with demonstration() as (results, status, shown, evidence):
         equal(results, {name: "ok" for name in CHECKED}, f"results; shown:\n{shown}")
         equal(status, 0, "exit status")
+        reference = hashlib.sha256(b"reference values").hexdigest()
+        equal(evidence, f"{NONCE} {reference}\n".encode(), "what attest was asked with")
 
 
 CORE = "bulkhead: core 1\n"
@@ -125,16 +129,20 @@ VAULT = "[vault] public key {public}\n[vault] ready\n"
     "signed by another key": ("vault-sign", {"vault": SIGN.replace("{key}", "{other_key}")},
                               "minisign"),
     "signature of another file": ("vault-sign", {
-        "vault": 'echo other >/tmp/message.$$; set -- sign /tmp/message.$$; ' + SIGN},
+        "vault": 'echo other >~/other; set -- sign ~/other; ' + SIGN},
         "minisign refuses"),
     "no signature": ("vault-sign", {"vault": "echo hello"}, "minisign"),
     "vault fails": ("vault-sign", {"vault": "echo no channel; exit 1"}, "no channel"),
-    "no network": ("network", {"wget": "echo unreachable; exit 1"}, "unreachable"),
-    "wrong answer from the network": ("network", {"wget": "echo 1234"}, "instead of"),
+    "no network": ("evidence", {"wget": "echo unreachable; exit 1"}, "unreachable"),
+    "wrong answer from the network": ("evidence", {"wget": "echo 1234"}, "instead of"),
+    "no attestation": ("evidence", {"attest": "echo core refused; exit 4"}, "core refused"),
+    "evidence lost": ("evidence", {"wget": LOST}, "no evidence"),
+    "evidence is no base64": ("evidence", {"attest": "echo = >$6"}, "status 1"),
+    "empty evidence": ("evidence", {"attest": ": >$6"}, "no evidence"),
 })
 def test_unexpected_result(failing, behaviour, told):
     """The step whose result is unexpected fails, says why, and nothing runs after it."""
-    with demonstration(**behaviour) as (results, status, shown):
+    with demonstration(**behaviour) as (results, status, shown, _):
         place = CHECKED.index(failing)
         equal(list(results.values()),
               ["ok"] * place + ["failed"] + ["not run"] * (len(CHECKED) - place - 1),
@@ -145,14 +153,14 @@ def test_unexpected_result(failing, behaviour, told):
 
 def test_altered_file_accepted():
     """If minisign took an altered file for good, the last step would fail."""
-    really = demo.minisign_accepts
-    demo.minisign_accepts = lambda *_: True
+    really = inside.minisign_accepts
+    inside.minisign_accepts = lambda *_: True
     try:
-        with demonstration() as (results, status, _):
+        with demonstration() as (results, status, _, _):
             equal((results["vault-sign"], results["altered-file"], status), ("ok", "failed", 1),
                   "results of the last two steps and exit status")
     finally:
-        demo.minisign_accepts = really
+        inside.minisign_accepts = really
 
 
 def typist(terminal_end, conversation):
@@ -179,7 +187,7 @@ def test_terminal():
             concurrent.futures.ThreadPoolExecutor() as pool, \
             os.fdopen(os.dup(program_end), "r") as stdin, \
             os.fdopen(os.dup(program_end), "w") as stdout, \
-            stand_in(pathlib.Path(name), "bulkhead: work: denied\n", "", "") as machine:
+            stand_in(pathlib.Path(name), "bulkhead: work: denied\n") as machine:
         user = pool.submit(typist, user_end, conversation)
         before_use = sys.stdin, sys.stdout
         sys.stdin, sys.stdout = stdin, stdout

@@ -6,7 +6,7 @@
     tpm.extends()       # of those, what was extended: [(locality, pcr, {algorithm: digest})]
 
 Faults change what the machine gets, not what the TPM does. QEMU believes the length in a
-response's header, and waits for as much: a wrong length looks to the machine like silence.
+response's header, and waits for as much: one that is too large looks to the machine like silence.
 """
 import dataclasses
 import select

@@ -1,25 +1,36 @@
 """make run's demonstration as its user meets it: tools/run/run.py, on a terminal and without."""
 import contextlib
+import dataclasses
+import hashlib
 import json
 import os
 import pathlib
 import pty
 import re
+import secrets
 import select
 import signal
 import subprocess
 import tempfile
 import termios
 import time
+import types
 
+import alterations
+import demo
 import package
-from testing import Failure, Skip, contains, equal, limit
+from steps import StepFailed, Steps
+from testing import Failure, Skip, cases, contains, equal, limit
 
 RUN = package.ROOT / "tools/run/run.py"
 LEAVE = b"\x1d"  # Ctrl-]
 TIMEOUT = 200
-STEPS = ["keys", "policy", "policy-signature", "disk", "machine", "core", "vault", "work",
-         "network", "vault-sign", "altered-file"]
+ENROLLED = ["keys", "policy", "policy-signature", "reference", "disk", "tpm", "enrol"]
+STEPS = [*ENROLLED, "first-boot", "pin", "machine", "core", "vault", "work", "evidence", "verdict",
+         "vault-sign", "altered-file"]
+RAW = ["attest.bin", "signature.bin", "ak.pub.bin", "pcrs.json", "log.bin", "report.cbor",
+       "evidence.cbor", "record.json", "reference.json"]
+AFFIRMING = ("affirming", None, None)
 
 
 def results(directory):
@@ -43,19 +54,52 @@ def check_ended(process_id):
         raise Failure(f"QEMU, process {process_id}, outlives the demonstration")
 
 
+def run(directory, *options):
+    """Run the demonstration without a terminal; returns its exit status and output."""
+    done = subprocess.run([RUN, "--directory", directory, *options], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          timeout=TIMEOUT)
+    print(done.stdout)
+    return done.returncode, done.stdout
+
+
+def verdict(directory):
+    return json.loads(pathlib.Path(directory, "verdict.json").read_text())
+
+
+def findings(said):
+    return {name: (domain["tier"], domain["code"], domain["component"])
+            for name, domain in said["domains"].items()}
+
+
+def sha256(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 @limit(TIMEOUT + 10)
 def test_without_terminal():
-    """Without a terminal each step runs and succeeds, and the demonstration ends by itself."""
+    """Without a terminal each step runs and succeeds, and the demonstration ends by itself. A
+    verifier that asked with the nonce given has found both domains to be what the policy's author
+    said, and what it found, and found it in, is there for others to read."""
+    nonce = secrets.token_hex(32)
     with tempfile.TemporaryDirectory() as directory:
-        done = subprocess.run([RUN, "--directory", directory], stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                              timeout=TIMEOUT)
-        print(done.stdout)
+        status, output = run(directory, "--nonce", nonce)
         equal(results(directory), ([(step, "ok") for step in STEPS], 0), "the summary")
-        equal(done.returncode, 0, "exit status")
-        check_ended(machine_process(done.stdout))
+        equal(status, 0, "exit status")
+        check_ended(machine_process(output))
         contains(pathlib.Path(directory, "core.log").read_text(), "[vault] ready", "core.log")
         contains(pathlib.Path(directory, "work.log").read_text(), "work: shell ready", "work.log")
+
+        said = verdict(directory)
+        equal({key: said[key] for key in said if key != "domains"},
+              {"nonce": nonce, "profile": "static", "exit": 0}, "verdict.json")
+        equal(findings(said), {"work": AFFIRMING, "vault": AFFIRMING}, "tiers")
+        equal(said["domains"]["vault"]["image"], sha256(package.LAPTOP_FILES["vault.image"]),
+              "vault's image")
+        equal([domain["starts"] for domain in said["domains"].values()], [1, 1], "starts")
+        missing = [name for name in RAW if not pathlib.Path(directory, name).exists()]
+        equal(missing, [], "files that are missing beside verdict.json")
+        contains(pathlib.Path(directory, "attest.bin").read_bytes()[:4], b"\xffTCG", "attest.bin")
 
 
 @limit(TIMEOUT + 10)
@@ -63,17 +107,99 @@ def test_refusal():
     """Where core refuses to run anything the demonstration says so and fails, long before any
     time limit: here the machine lacks a CPU that the policy names."""
     with tempfile.TemporaryDirectory() as directory:
-        done = subprocess.run([RUN, "--cpus", "1", "--directory", directory],
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True, timeout=TIMEOUT)
-        print(done.stdout)
-        failing = STEPS.index("vault")
+        status, output = run(directory, "--cpus", "1")
+        failing = STEPS.index("first-boot")
         equal(results(directory),
-              ([(step, "ok") for step in STEPS[:failing]] + [("vault", "failed")] +
+              ([(step, "ok") for step in STEPS[:failing]] + [("first-boot", "failed")] +
                [(step, "not run") for step in STEPS[failing + 1:]], 1), "the summary")
-        equal(done.returncode, 1, "exit status")
-        contains(done.stdout, "got 'bulkhead: FATAL: ", "what the failing step says")
-        check_ended(machine_process(done.stdout))
+        equal(status, 1, "exit status")
+        contains(output, "got 'bulkhead: FATAL: ", "what the failing step says")
+
+
+REFUSED = {
+    "policy": r"module policy was altered after it was signed",
+    "signature": r"module signature is by another author's key",
+    "vault": r"isn't the one that the policy names: vault, vault\.image",
+    "work": r"isn't the one that the policy names: work, work\.initrd",
+}
+
+
+@limit(TIMEOUT + 10)
+@cases({word: (word, line) for word, line in REFUSED.items()})
+def test_tamper_refused(word, line):
+    """What is altered behind an enrolled machine's back core itself refuses, by name."""
+    with tempfile.TemporaryDirectory() as directory:
+        status, _ = run(directory, "--tamper", word)
+        equal(status, 0, "exit status")
+        equal(results(directory), ([(step, "ok") for step in
+                                    [*ENROLLED, "alter", "machine", "refusal"]], 0), "the summary")
+        said = verdict(directory)
+        equal({key: said[key] for key in said if key != "refusal"},
+              {"nonce": None, "profile": None, "exit": None, "domains": {}}, "verdict.json")
+        equal(bool(re.search(line, said["refusal"])), True, f"core's line {said['refusal']!r}")
+
+
+@limit(TIMEOUT + 10)
+def test_tamper_rollback():
+    """An older policy that the author has signed core refuses, as the TPM has seen a newer one;
+    and older reference values the verifier refuses."""
+    with tempfile.TemporaryDirectory() as directory:
+        status, _ = run(directory, "--tamper", "rollback")
+        equal(status, 0, "exit status")
+        said = verdict(directory)
+        equal((said["exit"], said["domains"]), (6, {}), "the verdict by older reference values")
+        contains(said["refusal"], "rollback", "core's line")
+
+
+ALL = ("contraindicated", "C601")
+CONTRAINDICATED = {
+    "resigned": ("static", {"work": AFFIRMING, "vault": (*ALL, "vault")}),
+    "core": ("static", {"work": (*ALL, "core"), "vault": (*ALL, "core")}),
+    "smm": ("unmeasured", {"work": (*ALL, "smm"), "vault": (*ALL, "smm")}),
+}
+
+
+@limit(TIMEOUT + 10)
+@cases({word: (word, *expected) for word, expected in CONTRAINDICATED.items()})
+def test_tamper_appraised(word, profile, domains):
+    """What core can't or doesn't refuse the verifier finds, and names."""
+    with tempfile.TemporaryDirectory() as directory:
+        status, _ = run(directory, "--tamper", word)
+        equal(status, 0, "exit status")
+        said = verdict(directory)
+        equal((said["exit"], said["profile"]), (2, profile), "exit status and profile in verdict.json")
+        equal(findings(said), domains, "findings")
+
+
+def test_unknown_tampering():
+    """A word that is none is a usage error, which lists those that are; so is a nonce that is
+    none. Nothing is run."""
+    with tempfile.TemporaryDirectory() as directory:
+        status, output = run(directory, "--tamper", "everything")
+        equal(status, 2, "exit status")
+        contains(output, "policy, signature, rollback, vault, work, resigned, core, smm",
+                 "what it says")
+        status, output = run(directory, "--nonce", "12")
+        equal(status, 2, "exit status")
+        contains(output, "64 hexadecimal digits", "what it says")
+        equal(list(pathlib.Path(directory).iterdir()), [], "files")
+
+
+@limit(TIMEOUT + 10)
+def test_unexpected_refusal():
+    """An alteration that core refuses for another reason than the expected one fails the
+    demonstration."""
+    with tempfile.TemporaryDirectory() as name:
+        directory = pathlib.Path(name)
+        case = dataclasses.replace(alterations.CASES["policy"], refusal="for no reason at all")
+        steps = Steps(case.steps(), directory / "summary.json")
+        options = types.SimpleNamespace(directory=directory, memory=1024, cpus=2, nonce=None,
+                                        check=True)
+        with contextlib.suppress(StepFailed):
+            demo.Demo(options, steps, case).run()
+        steps.write_summary()
+        equal(results(directory), ([(step, "ok") for step in [*ENROLLED, "alter", "machine"]] +
+                                   [("refusal", "failed")], 1), "the summary")
 
 
 class User:

@@ -1,158 +1,202 @@
-"""The demonstration: its steps, and what each step's result must be."""
-import secrets
-import shutil
+"""The demonstration: a machine is enrolled, booted once to pin how it boots, booted again and
+appraised from outside. With an alteration (alterations.py), the second boot is the altered one."""
+import contextlib
+import dataclasses
+import json
 
+import attestation
 import disk
-import shell
 import terminal
+import verdict
+from alterations import Launch, Owner, policy_of_version
 from console import MachineError
-from nonce_server import NonceServer
-from package import (BUILD, GRUB_CACHE, LAPTOP_FILES, LAPTOP_POLICY, Package, PackageError,
-                     compile_policy, make_keys, must_be_there, relative, run_tool)
-from qemu import Config, Disk, Machine
-from steps import StepFailed
+from inside import Running, fetch_evidence, minisign_accepts, wait_for_work
+from package import (BUILD, GRUB_CACHE, LAPTOP_FILES, PackageError, compile_policy, make_keys,
+                     relative)
+from qemu import Config, Disk, Kernel, Machine
+from steps import Step, StepFailed
+from tpm import Tpm
 
 RUN = BUILD / "run"
-STEPS = ["keys", "policy", "policy-signature", "disk", "machine", "core", "vault", "work",
-         "network", "vault-sign", "altered-file"]
-# The last is GRUB's.
-TROUBLE = r"^bulkhead: FATAL: .*$|^bulkhead: \w+: stopped: .*$|Kernel panic.*$|^error: .*$"
-# Seconds; emulated machines on a busy host are slow.
-FIRMWARE_TIMEOUT = 180
-BOOT_TIMEOUT = 180
-COMMAND_TIMEOUT = 60
-
-
-def minisign_accepts(file, signature, *key):
-    """Whether minisign -V finds the signature good; PackageError if it can't tell."""
-    status, output = run_tool("minisign", "-V", *key, "-m", file, "-x", signature)
-    if status == 0 and "Signature and comment signature verified" in output:
-        return True
-    if status != 0 and "Signature verification failed" in output:
-        return False
-    raise PackageError(f"minisign ended with status {status}:\n{output}")
 
 
 class Demo:
-    def __init__(self, options, steps):
-        self.options = options
-        self.steps = steps
+    """case: what is altered, and what must come of it (alterations.CASES)."""
+
+    def __init__(self, options, steps, case):
+        self.options, self.steps, self.case = options, steps, case
         self.directory = options.directory
         self.disk_image = self.directory / "disk.img"
+        self.verdict = None  # of evidence that was appraised before the last boot
 
     def run(self):
         self.make_policy()
-        self.make_disk()
-        machine = self.start()
-        try:
-            # Written as it comes: what the consoles said must outlive the machine.
-            with open(self.directory / "core.log", "w") as core_log, \
-                    open(self.directory / "work.log", "w") as work_log:
-                machine.core.on_text.append(write_through(core_log))
-                machine.work.on_text.append(write_through(work_log))
-                self.check(machine)
-                if terminal.is_there() and not self.options.check:
-                    self.offer_shell(machine)
-        finally:
-            machine.stop()
+        self.enrol()
+        if self.case.first_boot:
+            self.boot_first()
+        if self.case.is_rollback:
+            self.offer_older_reference()
+        launch = self.alter() if self.case.alter else self.launch
+        with self.started(launch, "core", self.step("machine", self.machine_text())) as machine:
+            running = Running(machine, self.steps, self.directory)
+            running.show_core()
+            if self.case.refusal:
+                self.check_refusal(running)
+            else:
+                self.check_verdict(running, launch)
+                if not self.case.alter:
+                    self.use(running)
+
+    def step(self, name, what, *failures):
+        return self.steps.step(name, what, PackageError, disk.DiskError, MachineError, OSError,
+                               *failures)
+
+    # Before anything is started
 
     def make_policy(self):
-        with self.steps.step("keys", "Making a throw-away author key", PackageError):
+        with self.step("keys", "Making throw-away keys: the policy's author's, the authority's that "
+                       "enrols machines"):
             secret, public = make_keys(self.directory)
-        with self.steps.step("policy", f"Compiling and signing {relative(LAPTOP_POLICY)}",
-                             PackageError) as step:
+            self.authority = attestation.Authority(self.directory)
+            self.verifier = attestation.Verifier(
+                self.directory, self.authority, public, "static" if self.case.uefi else "unmeasured")
+            self.owner = Owner(secret, policy_of_version(self.case.version, self.directory))
+        with self.step("policy", f"Compiling and signing {relative(self.owner.policy)}") as step:
             image = self.directory / "policy.img"
-            signature = compile_policy(LAPTOP_POLICY, LAPTOP_FILES, secret, image)
+            signature = compile_policy(self.owner.policy, LAPTOP_FILES, secret, image)
             step.detail = f"{image.stat().st_size} bytes, {relative(image)}"
-        with self.steps.step("policy-signature", "Checking the policy's signature by minisign",
-                             PackageError):
+        with self.step("policy-signature", "Checking the policy's signature by minisign"):
             if not minisign_accepts(image, signature, "-p", public):
                 raise StepFailed("minisign refuses the signature that policyc made")
-        self.package = Package(image, signature, public, LAPTOP_FILES)
+        self.launch = Launch(image, signature, public, LAPTOP_FILES, uefi=self.case.uefi)
+        with self.step("reference", "Predicting what a verifier must find: reference values, signed "
+                       "by the author") as step:
+            self.reference = attestation.predict(self.launch, secret,
+                                                 self.directory / "reference.json")
+            self.owner = dataclasses.replace(self.owner, reference=self.reference)
+            step.detail = relative(self.reference)
+        if self.case.uefi:
+            with self.step("disk", "Building a disk with GRUB, core, policy and domains") as step:
+                self.make_disk(self.launch)
+                step.detail = (f"{self.disk_image.stat().st_size >> 20} MiB, "
+                               f"{relative(self.disk_image)}")
 
-    def make_disk(self):
-        what = "Building a disk with GRUB, core, policy and domains"
-        with self.steps.step("disk", what, PackageError, disk.DiskError) as step:
-            must_be_there(self.package.core)
-            disk.build(self.disk_image, self.package.core, self.package.modules(), GRUB_CACHE,
-                       bios=False)
-            step.detail = f"{self.disk_image.stat().st_size >> 20} MiB, {relative(self.disk_image)}"
+    def make_disk(self, launch):
+        disk.build(self.disk_image, launch.core, launch.modules(), GRUB_CACHE, bios=False)
 
-    def start(self):
+    def enrol(self):
+        with self.step("tpm", "Making a TPM, whose maker certifies its endorsement key"):
+            self.tpm = Tpm.manufacture(self.directory / "tpm")
+        with self.step("enrol", "Enrolling it: an attestation key that core alone can use") as step:
+            step.detail = self.authority.enrol(self.tpm, self.launch.trusted_key)
+
+    # Machines
+
+    def machine_text(self):
         options = self.options
-        config = Config(boot=Disk(self.disk_image), memory_mib=options.memory, cpus=options.cpus,
-                        tpm=True, screen=True, time_limit=None, directory=self.directory)
-        what = (f"Starting a PC: {options.cpus} CPUs, {options.memory} MiB, "
-                "AMD IOMMU, TPM, UEFI firmware")
-        with self.steps.step("machine", what, MachineError, OSError) as step:
-            machine = Machine(config).__enter__()
-            try:
-                status = machine.qmp("query-status")["status"]
-            except BaseException:
-                machine.stop()
-                raise
-            step.detail = f"QEMU is {status}, process {machine.qemu.pid}"
-        return machine
+        firmware = "UEFI firmware" if self.case.uefi else "SeaBIOS"
+        return (f"Starting a PC: {options.cpus} CPUs, {options.memory} MiB, "
+                f"AMD IOMMU, TPM, {firmware}")
 
-    def check(self, machine):
-        show_core = line_shower("core")
-        machine.core.on_text.append(show_core)
-        with self.steps.step("core", "Waiting for core, loaded by GRUB",
-                             MachineError) as step:
-            step.detail = machine.core.expect(r"^bulkhead: core .*$", FIRMWARE_TIMEOUT,
-                                              unless=TROUBLE)[0]
-        with self.steps.step("vault", "Waiting for vault; its public key comes by core's console",
-                             MachineError) as step:
-            vault_key = machine.core.expect(r"^\[vault\] public key (RW[\w+/]+=*)$", BOOT_TIMEOUT,
-                                            unless=TROUBLE)[1]
-            machine.core.expect(r"^\[vault\] ready$", BOOT_TIMEOUT, unless=TROUBLE)
-            step.detail = vault_key
-        with self.steps.step("work", "Waiting for the shell of work, the untrusted Linux",
-                             MachineError) as step:
-            machine.work.expect(shell.READY, BOOT_TIMEOUT, unless=TROUBLE)
-            work = shell.Shell(machine.work)
-            step.detail = work.output("uname -sr", COMMAND_TIMEOUT)
-        self.check_network(work)
-        self.check_signature(work, vault_key)
-        machine.core.on_text.remove(show_core)
+    @contextlib.contextmanager
+    def started(self, launch, log, step):
+        """A machine that boots so; its consoles are kept in files named after `log`, and core's
+        lines are shown if that is its own console's name."""
+        if launch.uefi:
+            boot = Disk(self.disk_image, variables=self.directory / "uefi-variables.fd")
+        else:
+            boot = Kernel(launch.core, tuple(launch.modules()))
+        firmware = ("-bios", str(launch.bios)) if launch.bios else ()
+        config = Config(boot=boot, memory_mib=self.options.memory, cpus=self.options.cpus,
+                        tpm=self.tpm, screen=True, time_limit=None, directory=self.directory,
+                        extra=firmware)
+        with contextlib.ExitStack() as cleanup:
+            with step as told:
+                machine = cleanup.enter_context(Machine(config))
+                told.detail = (f"QEMU is {machine.qmp('query-status')['status']}, "
+                               f"process {machine.qemu.pid}")
+            # Written as it comes: what the consoles said must outlive the machine.
+            for console, name in ((machine.core, log), (machine.work, log.replace("core", "work"))):
+                file = cleanup.enter_context(open(self.directory / f"{name}.log", "w"))
+                console.on_text.append(write_through(file))
+            yield machine
 
-    def check_network(self, work):
-        with self.steps.step("network", "Fetching a secret from the host, by virtio through the "
-                             "IOMMU", MachineError) as step, NonceServer() as server:
-            got = work.output(f"wget -q -O - {server.url}", COMMAND_TIMEOUT)
-            if got != server.nonce:
-                raise StepFailed(f"work fetched {got!r} instead of {server.nonce!r}")
-            step.detail = f"work fetched {got}"
+    def boot_first(self):
+        """A boot that is trusted: what firmware measures in it is pinned."""
+        wanted = {"first": self.reference}
+        if self.case.is_rollback:
+            wanted |= {"newer": self.reference, "older": self.predict_older()}
+        with self.step("first-boot", "Booting it a first time, which is trusted") as step:
+            with self.started(self.launch, "first-core", contextlib.nullcontext(Step())) as machine:
+                work = wait_for_work(machine)
+                for name, reference in wanted.items():
+                    fetch_evidence(work, self.verifier.challenge(), reference,
+                                   self.directory / f"{name}.cbor")
+            step.detail = f"work has posted {relative(self.directory / 'first.cbor')}"
+        with self.step("pin", "Pinning firmware and boot path, as this evidence shows them, in the "
+                       "machine's record") as step:
+            step.detail = self.authority.pin(self.directory / "first.cbor", self.verifier.state)
 
-    def check_signature(self, work, vault_key):
-        message, signature = self.directory / "message", self.directory / "message.minisig"
-        text = f"Signed by vault for work, {secrets.token_hex(16)}\n"
-        message.write_text(text)
-        with self.steps.step("vault-sign", "Having vault sign a file of work's; minisign checks "
-                             "it on the host", MachineError, PackageError) as step:
-            work.output(f"echo '{text.strip()}' >/tmp/message", COMMAND_TIMEOUT)
-            signature.write_text(work.output("vault sign /tmp/message", COMMAND_TIMEOUT) + "\n")
-            if not minisign_accepts(message, signature, "-P", vault_key):
-                raise StepFailed("minisign refuses vault's signature:\n" + signature.read_text())
-            step.detail = f"minisign -V accepts {relative(signature)}"
-        with self.steps.step("altered-file", "Flipping one bit of the file", PackageError) as step:
-            altered = bytearray(message.read_bytes())
-            altered[secrets.randbelow(len(altered))] ^= 1 << secrets.randbelow(8)
-            altered_file = self.directory / "message.altered"
-            altered_file.write_bytes(altered)
-            if minisign_accepts(altered_file, signature, "-P", vault_key):
-                raise StepFailed("minisign accepts vault's signature for an altered file")
-            step.detail = "minisign -V refuses the altered file"
+    def predict_older(self):
+        directory = self.directory / "older"
+        directory.mkdir()
+        launch = self.case.alter(self.launch, self.owner, directory)
+        self.older_reference = attestation.predict(launch, self.owner.secret,
+                                                   directory / "reference.json")
+        return self.older_reference
 
-    def offer_shell(self, machine):
-        size = shutil.get_terminal_size()
-        shell.Shell(machine.work).run(f"stty rows {size.lines} columns {size.columns}")
-        machine.work.send("\n")
-        log = relative(self.directory / "core.log")
-        print(f"\nThis is work's shell. {terminal.LEAVE_NAME} leaves it and ends the machine. "
-              f"Core's console appears\nbetween its lines and in {log}. "
-              "Try: vault sign /etc/passwd\n")
-        terminal.use(machine)
+    def offer_older_reference(self):
+        """Who has seen newer reference values takes no older ones, though the author signed
+        them."""
+        with self.step("newer-verdict", "Appraising that boot by its reference values") as step:
+            said = self.verifier.appraise(self.directory / "newer.cbor", self.reference)
+            step.detail = said.text
+            self.case.expected.check(said)
+        with self.step("older-reference", "Appraising it by older ones, which the author has signed, "
+                       "too") as step:
+            self.verdict = self.verifier.appraise(self.directory / "older.cbor",
+                                                  self.older_reference)
+            step.detail = self.verdict.text
+            verdict.OLDER_REFERENCE.check(self.verdict)
+
+    def alter(self):
+        directory = self.directory / "altered"
+        directory.mkdir()
+        with self.step("alter", f"Altering {self.case.does}"):
+            launch = self.case.alter(self.launch, self.owner, directory)
+            if launch.uefi:
+                self.make_disk(launch)
+        return launch
+
+    def check_refusal(self, running):
+        refusal = running.check_refusal(self.case.refusal)
+        said = self.verdict.as_json() if self.verdict else verdict.NONE
+        self.write_verdict({**said, "refusal": refusal})
+
+    def check_verdict(self, running, launch):
+        running.check_start()
+        nonce = self.verifier.challenge(self.options.nonce)
+        evidence = running.check_evidence(nonce, self.reference)
+        with self.step("verdict", "Appraising the evidence, as somebody far away would") as step:
+            attestation.extract(evidence, self.directory)
+            said = self.verifier.appraise(evidence, self.reference)
+            self.write_verdict(said.as_json())
+            step.detail = said.text
+            self.case.expected.check(said, nonce, images_of(launch))
+
+    def write_verdict(self, content):
+        (self.directory / "verdict.json").write_text(json.dumps(content, indent=1) + "\n")
+
+    def use(self, running):
+        running.check_signature()
+        running.hide_core()
+        if terminal.is_there() and not self.options.check:
+            running.offer_shell()
+
+
+def images_of(launch):
+    return {"work": verdict.image(launch.files["work.kernel"], launch.files["work.initrd"]),
+            "vault": verdict.image(launch.files["vault.image"])}
 
 
 def write_through(file):
@@ -161,17 +205,3 @@ def write_through(file):
         file.flush()
 
     return write
-
-
-def line_shower(name):
-    """A listener that prints a console's lines below the running step."""
-    pending = ""
-
-    def show(text):
-        nonlocal pending
-        *lines, pending = (pending + text).split("\n")
-        for line in lines:
-            if line.strip():
-                print(f"      {name}| {line}", flush=True)
-
-    return show

@@ -10,6 +10,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BUILD = ROOT / "build"
 GRUB_CACHE = BUILD / "run" / "grub"  # GRUB's images, the same for every disk
 POLICYC = BUILD / "policyc"
+BHATTEST = BUILD / "bhattest"
 CORE = BUILD / "core" / "bulkhead.elf"
 LAPTOP_POLICY = ROOT / "policy" / "laptop.policy"
 LAPTOP_FILES = {  # as laptop.policy names them
