@@ -36,7 +36,10 @@ uint8_t *bundle_file(const char *directory, const char *name, size_t *size);
 enum exit_status bundle_appraise(const struct bundle *bundle, const uint8_t *evidence, size_t size,
                                  struct result *result);
 
-/* Sign claims->evidence.attest. */
+/* Write the result as bhattest does, into nothing. */
+void bundle_show(const struct result *result);
+
+/* Sign evidence->attest. */
 void bundle_sign(const struct bundle *bundle, struct evidence *evidence);
 
 /*

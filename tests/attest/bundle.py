@@ -33,11 +33,11 @@ def restart_often(attester, count):
 def write_corpus(directory, attester, responses):
     """A genuine input of each fuzz target (tests/fuzz)."""
     claims = attester.genuine
-    events = b"".join(struct.pack("<BH", event.pcr - 17, len(event.encode())) + event.encode()
-                      for event in attester.events)
+    events = [b"".join(struct.pack("<BH", event.pcr - 17 | mended, len(event.encode()))
+                       + event.encode() for event in attester.events) for mended in (0, 0x80)]
     parts = {"evidence": [(attester.directory / "evidence").read_bytes()],
              "log": [claims[Claim.LOG]], "attest": [claims[Claim.ATTEST]],
-             "report": [claims[Claim.REPORT]], "events": [events],
+             "report": [claims[Claim.REPORT]], "events": events,
              "signature": [b"\0" + claims[Claim.SIGNATURE], b"\1" + claims[Claim.AK]],
              "tpm": sorted({(r[:10], len(r)): r for r in responses}.values())}
     for name in ("record", "reference", "rules"):

@@ -13,10 +13,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memcpy(text, data, size);
     text[size] = 0;
     memset(&bundle.reference, 0, sizeof(bundle.reference));
-    if (reference_parse(&bundle.reference, text, size))
+    if (reference_parse(&bundle.reference, text, size)) {
         bundle_appraise(&bundle, bundle.bytes, bundle.size, &result);
-    else
+        bundle_show(&result);
+    } else {
         MUST(bundle.reference.fault[0] != 0);
+    }
 
     free(text);
     return 0;

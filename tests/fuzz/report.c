@@ -15,6 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     made = bundle_quote(bundle, &evidence, buffer, sizeof(buffer));
     MUST(made != 0);
     status = bundle_appraise(bundle, buffer, made, &result);
+    bundle_show(&result);
     MUST(status == EXIT_EVIDENCE || status == EXIT_AFFIRMING || status == EXIT_WARNING ||
          status == EXIT_CONTRAINDICATED);
     return 0;

@@ -13,10 +13,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memcpy(text, data, size);
     text[size] = 0;
     memset(&bundle.rules, 0, sizeof(bundle.rules));
-    if (rules_parse(&bundle.rules, text, size, fault))
+    if (rules_parse(&bundle.rules, text, size, fault)) {
         bundle_appraise(&bundle, bundle.bytes, bundle.size, &result);
-    else
+        bundle_show(&result);
+    } else {
         MUST(fault[0] != 0);
+    }
     free(text);
     return 0;
 }
