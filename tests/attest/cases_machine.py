@@ -263,7 +263,22 @@ def dynamic_base(attester):
     attester.boot = boot
 
 
+def reference_says_smm(*handlers):
+    """Reference values that say what handles SMIs, too; `handlers`: the machine's, what they say."""
+
+    def alteration(attester):
+        own, said = (struct.pack("<II", SMM_REPLACED, 0) + sha256(handler) for handler in handlers)
+        row = next(row for row in attester.reference["events"] if row["component"] == "smm")
+        row["event"] = Event(17, "SMM", said, sequence=3).encode().hex()
+        other(smm=own)(attester)
+
+    return alteration
+
+
 MACHINE = {
+    "smm-unlike-the-reference": ("C601", reference_says_smm(b"firmware's handler", b"another"),
+                                 "smm"),
+    "smm-unlike-the-record": ("C601", reference_says_smm(b"patched", b"patched"), "smm"),
     "firmware-0": ("C601", other_firmware(0), "firmware"),
     "firmware-2": ("C601", other_firmware(2), "firmware"),
     "firmware-4": ("C601", other_firmware(4), "firmware"),
