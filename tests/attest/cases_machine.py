@@ -141,7 +141,8 @@ REFERENCE = {
     "reference-older": ("E501", older, None, "version 8 or newer, seen before; version 7"),
     "reference-not-meant": ("E501", another_was_meant, None, "asked for"),
     "reference-of-another-author": ("E501", altered("reference", lambda values: {
-        **values, "policy": {**values["policy"], "author": "88" * 32}}), None, '"policy" isn\'t what its event says'),
+        **values, "policy": {**values["policy"], "author": "88" * 32}}), None,
+                                    '"policy" isn\'t what its event says'),
     "reference-of-another-format": ("E501", reference(format="bulkhead-reference-2"), None,
                                     '"format"'),
     "reference-without-events": ("E501", reference(events=[]), None, '"events"'),
@@ -264,7 +265,7 @@ def dynamic_base(attester):
 
 
 def reference_says_smm(*handlers):
-    """Reference values that say what handles SMIs, too; `handlers`: the machine's, what they say."""
+    """Reference values that say what handles SMIs, too: the machine's handler, what they say."""
 
     def alteration(attester):
         own, said = (struct.pack("<II", SMM_REPLACED, 0) + sha256(handler) for handler in handlers)
@@ -288,6 +289,7 @@ MACHINE = {
     "core-old": ("C601", old_core, "core"),
     "core-that-lies": ("C601", lying_core, "core"),
     "core-that-hides-a-file": ("C601", core_that_names_genuine_files, "core"),
+    "trusted-key-replaced": ("C601", other_file("trust.pub", measured=False), "core"),
     "core-measured-otherwise": ("C601", other(core=sha256(b"another core")), "core"),
     "policy-of-the-author": ("C601", other(tables=sha256(b"other tables")), "policy"),
     "policy-version": ("C601", other(version=8), "policy"),
@@ -336,6 +338,14 @@ def log_full(attester):
                                  len(attester.events)))
 
 
+def settings_changed(attester):
+    """PCR 1, which the record pins, too: what users set in the firmware."""
+    pinned = {str(pcr): wire.extended(bytes(32), [sha256(content)]).hex()
+              for pcr, content in enumerate(attester.firmware)}
+    record(pcr=pinned)(attester)
+    other_firmware(1)(attester)
+
+
 RULES = {
     "crashed": ("C602", crashed, "vault"),
     "stopped": ("C602", stopped, "vault"),
@@ -352,6 +362,8 @@ RULES = {
     "static-is-not-enough": ("C602", rules(lambda r: r.update(profile="dynamic")), "profile"),
     "unmeasured-is-not-enough": ("C602", told_unmeasured("static"), "profile"),
     "unmeasured": ("W603", told_unmeasured("unmeasured"), "profile"),
+    "settings-changed": ("W603", settings_changed, "settings"),
+    "more-smis-than-allowed": ("C602", rules(lambda r: r.update(smis=2)), "smis"),
     "log-full": ("W603", log_full, "log"),
 }
 

@@ -81,7 +81,8 @@ def expect(attester, code, component):
     """The appraisal finds just that; `component` None: wherever. Returns what it said."""
     status, said = appraise(attester)
     findings = said["findings"]
-    got = (status, findings[0]["code"], findings[0]["component"]) if findings else (status, None, "")
+    first = findings[0] if findings else {"code": None, "component": ""}
+    got = (status, first["code"], first["component"])
     wanted = (STATUS_OF[code] if code else 0, code, got[2] if component is None else component)
     if got != wanted:
         raise Failure(f"(status, code, component)\n  expected: {wanted}\n  got:      {got}\n"
@@ -175,16 +176,19 @@ def test_expired_nonce():
 
 
 def test_revoked():
-    """A key on the authority's signed list of revoked ones is E201, and so is a forged list."""
+    """A key or machine on the authority's signed list of what is revoked is E201; so is a forged
+    list."""
     with machine() as attester:
         attester.write()
         revoked = attester.directory / "revoked.json"
         name = wire.name_of(attester.key.public).hex()
-        for names, signer, code in (([name], attester.authority, "E201"),
-                                    ([], attester.author, "E201"),
-                                    (["000b" + "55" * 32], attester.authority, None)):
-            attester.write_signed(revoked, {"format": "bulkhead-revoked-1", "ak_names": names},
-                                  signer)
+        ueid = (b"\1" + wire.sha256(attester.key.ek)).hex()
+        for lists, signer, code in (({"ak_names": [name]}, attester.authority, "E201"),
+                                    ({"ueids": [ueid]}, attester.authority, "E201"),
+                                    ({"ak_names": []}, attester.author, "E201"),
+                                    ({"ak_names": ["000b" + "55" * 32]}, attester.authority, None)):
+            attester.write_signed(revoked, {"format": "bulkhead-revoked-1", "ak_names": [],
+                                            **lists}, signer)
             attester.options = ["--revoked", revoked]
             expect(attester, code, None)
 
