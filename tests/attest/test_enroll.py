@@ -1,6 +1,7 @@
 """bhattest enroll, on TPM emulators of the tests' own."""
 import contextlib
 import hashlib
+import json
 import pathlib
 import re
 import struct
@@ -50,6 +51,9 @@ def test_enrols():
         versions = re.findall(r"FIRMWARE_VERSION_.:\s+raw: 0x([0-9A-Fa-f]+)",
                               tool(tcti, "tpm2_getcap", "properties-fixed"))
         equal(record["firmware_version"], "".join(v.zfill(8) for v in versions).lower(), "firmware")
+        said = json.loads(site.enroll(tcti, tpm, "--json"))
+        equal((said["record"], said["ak_name"], said["oldest_version"]),
+              (str(site.record), record["ak_name"], 0), "what enroll --json prints")
         for index, attributes in INDICES.items():
             equal(index_attributes(tcti, index), attributes, f"attributes of {index}")
         equal(number(tcti, COUNTER) - number(tcti, BASE), 0, "COUNTER - BASE")
@@ -320,6 +324,9 @@ def test_command_line():
             contains(site.enroll("none", tpm, code=USAGE, **options), says, str(options))
         contains(run(BHATTEST, "enroll", "--pin", site.record, "--key", site.authority, "-o",
                      site.record, code=USAGE), "enroll --pin needs --record", "--pin alone")
+        contains(run(BHATTEST, "enroll", "--pin", site.record, "--key", site.authority, "-o",
+                     site.record, "--record", site.record, "--days", "9", code=USAGE),
+                 "--days isn't for enroll with --pin", "--pin --days")
         for options, says in (({"key": site.trust}, "no minisign secret key"),
                               ({"trust": site.authority}, "no public key"),
                               ({"key": "/nonexistent"}, "/nonexistent can't be read"),

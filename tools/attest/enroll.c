@@ -57,27 +57,43 @@ static bool parse_number(const char *option, const char *text, uint64_t most, ui
     return false;
 }
 
-/* What two ways of enrolling need, and what just the other takes. */
+/* What is wrong with an option where evidence is pinned, or where a machine is enrolled. */
+static enum exit_status check_option(const char *name, const char *value, bool is_wanted,
+                                     bool is_required, bool is_pin)
+{
+    if (!is_wanted && value != NULL)
+        return fail(EXIT_USAGE, "%s isn't for enroll %s --pin; see bhattest enroll --help", name,
+                    is_pin ? "with" : "without");
+    if (is_wanted && is_required && value == NULL)
+        return fail(EXIT_USAGE, "enroll%s needs %s; see bhattest enroll --help",
+                    is_pin ? " --pin" : "", name);
+    return EXIT_AFFIRMING;
+}
+
 static enum exit_status check_arguments(struct arguments *given)
 {
     const struct {
         const char *name, *value;
-        bool is_of_machine;
-    } needed[] = {
-        {"--ek-ca", given->ek_ca, true},
-        {"--trust", given->trust, true},
-        {"--owner-auth", given->owner_auth, true},
-        {"--record", given->pin.record, false},
+        bool is_of_pin, is_required;
+    } rows[] = {
+        {"--tcti", given->tcti, false, false},
+        {"--ek-ca", given->ek_ca, false, true},
+        {"--ek-cert", given->ek_cert, false, false},
+        {"--trust", given->trust, false, true},
+        {"--owner-auth", given->owner_auth, false, true},
+        {"--first-version", given->first_text, false, false},
+        {"--days", given->days_text, false, false},
+        {"--record", given->pin.record, true, true},
+        {"--state", given->pin.state, true, false},
     };
     bool is_pin = given->pin.evidence != NULL;
 
-    for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
-        if (needed[i].is_of_machine == is_pin && needed[i].value != NULL)
-            return fail(EXIT_USAGE, "%s isn't for enroll %s --pin; see bhattest enroll --help",
-                        needed[i].name, is_pin ? "with" : "without");
-        if (needed[i].is_of_machine != is_pin && needed[i].value == NULL)
-            return fail(EXIT_USAGE, "enroll%s needs %s; see bhattest enroll --help",
-                        is_pin ? " --pin" : "", needed[i].name);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        enum exit_status status = check_option(
+            rows[i].name, rows[i].value, rows[i].is_of_pin == is_pin, rows[i].is_required, is_pin);
+
+        if (status != EXIT_AFFIRMING)
+            return status;
     }
     if (!parse_number("--days", given->days_text, DAYS_MAX, &given->days) ||
         !parse_number("--first-version", given->first_text, VERSION_MAX, &given->first))
@@ -305,5 +321,6 @@ enum exit_status command_enroll(char **words)
         return enroll(&given);
     given.pin.key = given.key;
     given.pin.output = given.output;
+    given.pin.json = given.json;
     return enroll_pin(&given.pin);
 }

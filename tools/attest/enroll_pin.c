@@ -150,6 +150,21 @@ static enum exit_status pin(struct pinning *to, enum profile *profile)
     return EXIT_AFFIRMING;
 }
 
+static void tell(const struct pin_arguments *arguments, const char *profile)
+{
+    json_t *root;
+
+    if (!arguments->json) {
+        printf("%s: signed, with PCR 0 to 7, the SMM handler and profile %s of this boot\n",
+               arguments->output, profile);
+        return;
+    }
+    root = json_pack("{s:s, s:s}", "record", arguments->output, "profile", profile);
+    json_dumpf(root, stdout, JSON_INDENT(1));
+    putchar('\n');
+    json_decref(root);
+}
+
 static enum exit_status check_and_pin(struct pinning *to)
 {
     char fault[FAULT_SIZE];
@@ -162,8 +177,7 @@ static enum exit_status check_and_pin(struct pinning *to)
         return status;
     if (!record_write(to->root, &to->authority, to->arguments->output, fault))
         return fail(EXIT_INTERNAL, "%s", fault);
-    printf("%s: signed, with PCR 0 to 7, the SMM handler and profile %s of this boot\n",
-           to->arguments->output, profile_name(profile));
+    tell(to->arguments, profile_name(profile));
     return EXIT_AFFIRMING;
 }
 

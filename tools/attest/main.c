@@ -28,7 +28,7 @@ static const struct command {
      "      --trust trust.pub --owner-auth FILE [--first-version N] [--days N] [--json]\n"
      "      -o RECORD.json\n"
      "  bhattest enroll --pin EVIDENCE --record RECORD.json --key AUTHORITY.key [--state DIR]\n"
-     "      -o RECORD.json",
+     "      [--json] -o RECORD.json",
      "Prepares this machine's TPM for Bulkhead: an attestation key that only core can use, a\n"
      "counter against rollback and the author's key; what is there already and right stays.\n"
      "Checks, as the authority, that the TPM is one of the maker's (CA.pem: its root, and the\n"
