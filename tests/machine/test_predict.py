@@ -27,11 +27,13 @@ WORDY = """\
 set default='a  b'
 echo 'Loading  $(Bulkhead) \\ '"..." a#b '' "it's"
   echo
+echo 'x'#y "z"# -n --j a%b @c d:e,f+g=h 1.2_3/4 if then else fi while do done for in function
+echo menuentry case esac until time select submenu 'a	b'
 configfile "/bulkhead/second.cfg"
 """
 SECOND = """\
 search --file /bulkhead/grub.cfg --no-floppy --set=root
-multiboot2 /bulkhead/{core} 'a b' quiet "it's" c'"'d
+multiboot2 /bulkhead/{core} 'a b' quiet "it's" c'"'d 'e	f' '' ' ' g
 {modules}
 boot"""
 
