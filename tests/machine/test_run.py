@@ -24,7 +24,7 @@ from testing import Failure, Skip, cases, contains, equal, limit
 
 RUN = package.ROOT / "tools/run/run.py"
 LEAVE = b"\x1d"  # Ctrl-]
-TIMEOUT = 200
+TIMEOUT = 400  # two boots, on a busy host
 ENROLLED = ["keys", "policy", "policy-signature", "reference", "disk", "tpm", "enrol"]
 STEPS = [*ENROLLED, "first-boot", "pin", "machine", "core", "vault", "work", "evidence", "verdict",
          "vault-sign", "altered-file"]
