@@ -26,7 +26,7 @@ PACKAGES_build="gcc binutils libc6-dev python3 flex bison libsodium-dev busybox-
 PACKAGES_run="minisign qemu-system-x86 ovmf seabios swtpm swtpm-tools
               grub-common grub-efi-amd64-bin mtools"
 PACKAGES_test="libcmocka-dev libzydis-dev grub-pc-bin clang-format git
-               tpm2-tools openssl python3-cbor2"
+               tpm2-tools openssl gnutls-bin python3-cbor2"
 
 say() { echo "setup: $*"; }
 die() {
