@@ -82,7 +82,7 @@ def test_required(fault, breaks_at, cause):
 
 
 @cases({name: FAULTS[name] for name in
-        ("mute", "error", "wrong-tag", "cut", "mute-when-measuring", "garbled-when-measuring")})
+        ("mute", "error", "wrong-tag", "cut", "garbled-when-measuring")})
 def test_optional(fault, breaks_at, cause):
     """Where it doesn't, the domains run, without evidence."""
     with broken(False, fault, breaks_at) as machine:
