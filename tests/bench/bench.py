@@ -17,6 +17,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(ROOT / "tools" / "run"), str(ROOT / "tests" / "bench")]
 
 import appraisals  # noqa: E402
+import measuring  # noqa: E402
 import package  # noqa: E402
 from qemu import Config, Kernel, Machine  # noqa: E402
 
@@ -112,6 +113,7 @@ def tables(result):
     lines += [f"| **core and policy image** | **{rest // 1024}** |"]
     lines += ["", "| core | |", "|---|---:|"]
     lines += [f"| {name} | {size:,} |" for name, size in result["core"].items()]
+    lines += ["", measuring.table(result["measuring"])]
     lines += ["", appraisals.table(result["appraisals"])]
     return "\n".join(lines)
 
@@ -132,8 +134,10 @@ def main():
     options = parser.parse_args()
     try:
         result = {"round_trips": round_trips(), "withheld_memory": withheld_memory(),
-                  "core": core_size(), "appraisals": appraisals.all_lengths()}
-    except (package.PackageError, appraisals.AppraisalError) as error:
+                  "core": core_size(), "measuring": measuring.boot(),
+                  "appraisals": appraisals.all_lengths()}
+    except (package.PackageError, appraisals.AppraisalError,
+            measuring.MeasuringError) as error:
         sys.exit(f"bench: {error}")
     (package.BUILD / "bench.json").write_text(json.dumps(result, indent=2) + "\n")
     print(tables(result))
