@@ -14,7 +14,9 @@
 #define REPORT_MAX    4096u /* BH_MAX_DOMAINS rows with all kinds of violations, and more */
 #define EVIDENCE_REST 4096u /* all claims but log and report */
 #define COUNTER_SIZE  8u    /* of BH_NV_COUNTER, big-endian */
-#define LINES         16u   /* then lines about failures come at powers of two */
+#define RAISES_AT_ONCE \
+    16u           /* of the counter: evidence of a policy far ahead must not wait for all */
+#define LINES 16u /* then lines about failures come at powers of two */
 
 /* What the TPM is to do next. */
 enum step {
@@ -58,6 +60,7 @@ static struct {
     struct part ak, attest, signature;
     uint8_t values[TPM_PCRS][BH_DIGEST], pcr[TPM_PCRS][BH_DIGEST];
     uint32_t got; /* PCRs that have been read */
+    unsigned raises;
     uint8_t report[REPORT_MAX];
     size_t report_size;
 } maker;
@@ -213,7 +216,10 @@ static enum step take_counter(void)
         goal = counter + log_counter_lag();
     while (log_counter_lag() != 0 && counter + log_counter_lag() > goal)
         log_counter_raised();
-    return log_counter_lag() != 0 ? STEP_RAISE_LOCALITY : STEP_PCRS;
+    if (log_counter_lag() == 0 || maker.raises == RAISES_AT_ONCE)
+        return STEP_PCRS;
+    maker.raises++;
+    return STEP_RAISE_LOCALITY;
 }
 
 static void make_raise(void)
@@ -377,6 +383,7 @@ enum bh_result maker_begin(unsigned index, const struct bh_attest_request *asked
     maker.asked = *asked;
     maker.has_ueid = false;
     maker.got = 0;
+    maker.raises = 0;
     snapshot_take(&maker.snapshot, log_policy()->domains.count);
     maker.step = maker.session != 0 ? STEP_FLUSH_OLD : first_event();
     return BH_OK;

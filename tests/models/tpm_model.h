@@ -19,7 +19,8 @@ enum tpm_model_failure {
     TPM_MODEL_LOSES,     /* does it, but its answer is lost */
     TPM_MODEL_CUTS,      /* does it; the answer lacks its last byte */
     TPM_MODEL_LENGTHENS, /* does it; the answer has a byte too many */
-    TPM_MODEL_FAILURES
+    TPM_MODEL_FAILURES,
+    TPM_MODEL_FLIPS = TPM_MODEL_FAILURES, /* does it; a bit of its answer's parameters is wrong */
 };
 
 struct tpm_model {

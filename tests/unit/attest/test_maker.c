@@ -155,6 +155,23 @@ static void counter_behind(void)
     check();
 }
 
+/* A policy whose version is a date: evidence mustn't wait for twenty million steps. */
+static void counter_far_behind(void)
+{
+    log_set_enrolled(40);
+    for (unsigned raised = 16; raised <= 48; raised += 16) {
+        assert_int_equal(make(), BH_OK);
+        check();
+        assert_int_equal(tpm_model.counter, 7 + (raised < 40 ? raised : 40));
+    }
+}
+
+static void the_counter_follows_in_bounded_steps(void **state)
+{
+    (void)state;
+    apart(counter_far_behind);
+}
+
 static void the_counter_follows_the_version(void **state)
 {
     (void)state;
@@ -240,6 +257,23 @@ static void a_tpm_that_is_gone_harms_nobody(void **state)
     for (fails_at = 1; fails_at <= 12; fails_at += 3)
         for (failure = TPM_MODEL_REFUSES; failure <= TPM_MODEL_HANGS; failure++)
             apart(failing_for_good);
+}
+
+static void wrong_digest(void)
+{
+    do_harm();
+    tpm_model.fails_at = 2; /* the event */
+    tpm_model.fails_long = 1;
+    tpm_model.failure = TPM_MODEL_FLIPS;
+    assert_int_equal(make(), BH_E_TPM);
+    assert_int_equal(make(), BH_OK);
+    assert_int_equal(check(), 3);
+}
+
+static void a_wrong_digest_never_gets_into_the_log(void **state)
+{
+    (void)state;
+    apart(wrong_digest);
 }
 
 static void foreign_event(void)
@@ -347,8 +381,10 @@ int main(void)
         cmocka_unit_test(evidence_of_a_quiet_machine),
         cmocka_unit_test(what_domains_do_comes_into_log_and_report),
         cmocka_unit_test(the_counter_follows_the_version),
+        cmocka_unit_test(the_counter_follows_in_bounded_steps),
         cmocka_unit_test(any_command_may_fail_in_any_way),
         cmocka_unit_test(a_tpm_that_is_gone_harms_nobody),
+        cmocka_unit_test(a_wrong_digest_never_gets_into_the_log),
         cmocka_unit_test(a_pcr_that_nobody_can_explain_ends_evidence),
         cmocka_unit_test(a_slow_tpm_is_polled_and_pcrs_come_one_by_one),
         cmocka_unit_test(keys_may_be_missing),
