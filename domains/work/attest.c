@@ -1,10 +1,12 @@
 /* attest: have core make evidence of what this machine runs. `attest --help` says how. */
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <time.h>
 
 #include <sodium.h>
@@ -14,7 +16,7 @@
 #include "domains/work/client.h"
 #include "domains/work/page.h"
 
-#define SECONDS 60
+#define SECONDS 300 /* core gives up on a TPM long before */
 #define NAP_NS  1000000
 
 enum { EXIT_USAGE = 2, EXIT_BUSY, EXIT_TPM, EXIT_UNENROLLED };
@@ -66,7 +68,7 @@ static const struct {
      "it has no evidence of this domain's; another program here may have asked too"},
     {BH_E_ADDRESS, EXIT_FAILURE, "the page that was offered isn't this domain's own memory"},
     {BH_E_BUSY, EXIT_BUSY, "another domain's evidence comes first. Try again in 10 seconds"},
-    {BH_E_AGAIN, EXIT_TPM, "the TPM isn't done after a minute. Bulkhead's console may say why"},
+    {BH_E_AGAIN, EXIT_TPM, "the TPM isn't done after five minutes. Bulkhead's console may say why"},
     {BH_E_TPM, EXIT_TPM, "the TPM failed, or there is none. Bulkhead's console says why"},
     {BH_E_UNENROLLED, EXIT_UNENROLLED,
      "the machine's TPM has no attestation key. Enrol the machine by bhattest enroll"},
@@ -176,11 +178,21 @@ static struct bh_answer call(enum bh_call number, uint64_t a, uint64_t b, uint64
     }
 }
 
+/* Core has one evidence a domain: programs here take turns. Held until the program ends. */
+static void wait_for_turn(void)
+{
+    int self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+
+    if (self < 0 || flock(self, LOCK_EX) != 0)
+        fail(EXIT_FAILURE, "locking /proc/self/exe", strerror(errno));
+}
+
 static uint8_t *get_evidence(const struct bh_attest_request *request, size_t *size)
 {
     struct page page;
     uint8_t *evidence;
 
+    wait_for_turn();
     if (!page_open(&page))
         fail(EXIT_FAILURE, "memory to exchange with core", page.problem);
     memcpy(page.bytes, request, sizeof(*request));
