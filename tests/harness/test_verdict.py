@@ -1,12 +1,16 @@
 """A demonstration succeeds by the expected verdict alone; alterations alter what they say."""
+import contextlib
 import dataclasses
+import json
 import pathlib
 import tempfile
+import types
 
 import alterations
+import demo
 from alterations import CASES, GENUINE, Launch
 from package import PackageError
-from steps import StepFailed
+from steps import StepFailed, Steps
 from testing import Failure, cases, contains, equal
 from verdict import Expected, Verdict, image
 
@@ -14,7 +18,7 @@ NONCE = "ab" * 32
 IMAGES = {"work": "11" * 32, "vault": "22" * 32}
 
 
-def said(exit_status=0, profile="static", nonce=NONCE, codes=(), got="", **changes):
+def said(exit_status=0, profile="static", nonce=NONCE, codes=(), first=(), **changes):
     """A verdict as GENUINE expects it, but for changes: {domain: {...}}, None takes it away."""
     domains = {}
     for name, digest in IMAGES.items():
@@ -22,7 +26,7 @@ def said(exit_status=0, profile="static", nonce=NONCE, codes=(), got="", **chang
         if change is not None:
             domains[name] = {"tier": "affirming", "code": None, "component": None,
                              "image": digest, "starts": 1} | change
-    return Verdict(nonce, profile, exit_status, codes, got, domains | changes, "what was said")
+    return Verdict(nonce, profile, exit_status, codes, first, domains | changes, "what was said")
 
 
 def accepted(expected, verdict, nonce=NONCE, images=None):
@@ -81,12 +85,12 @@ def test_rejection_is_expected():
     """Rejected evidence must be rejected by the expected code."""
     expected = Expected(6, "static", {}, ("E501",), "version 1")
     empty = {"work": None, "vault": None}
-    equal(accepted(expected, said(6, codes=("E501",), got="version 1", **empty), images={}), True,
-          "E501 by its version")
-    for codes, got in (((), ""), (("E306",), "version 1"), (("E501", "E306"), "version 1"),
-                       (("E501",), "another signature")):
-        equal(accepted(expected, said(6, codes=codes, got=got, **empty), images={}), False,
-              f"accepted {codes} {got}")
+    equal(accepted(expected, said(6, codes=("E501",), first=("version 2", "version 1"), **empty),
+                   images={}), True, "E501 by its version")
+    for codes, first in (((), ()), (("E306",), ("", "version 1")), (("E501",), ("a key", "another")),
+                         (("E501", "E306"), ("", "version 1"))):
+        equal(accepted(expected, said(6, codes=codes, first=first, **empty), images={}), False,
+              f"accepted {codes} {first}")
 
 
 def test_image():
@@ -99,6 +103,35 @@ def test_image():
               "of one file")
         equal(image(first, second),
               "6f1290896ee81a0349174d19f4473d267a10289c40480861d5c42affffbd79f9", "of two")
+
+
+class Stub:
+    """In place of a verifier, and of what runs in a machine: says what it was made to say."""
+
+    def __init__(self, **answers):
+        for name, answer in answers.items():
+            setattr(self, name, lambda *_, answer=answer: answer)
+
+
+@cases({"affirming": (said(), 0), "warning": (said(1, work={"tier": "warning", "code": "W603"}), 1),
+        "other nonce": (said(nonce="cd" * 32), 1)})
+def test_demonstration(verdict, status):
+    """The demonstration's step, and so its exit status, is as the verdict is; what was found is
+    kept either way."""
+    with tempfile.TemporaryDirectory() as name:
+        directory = pathlib.Path(name)
+        steps = Steps(["verdict"], directory / "summary.json")
+        options = types.SimpleNamespace(directory=directory, nonce=None)
+        demonstration = demo.Demo(options, steps, GENUINE)
+        demonstration.reference = None
+        demonstration.verifier = Stub(challenge=NONCE, appraise=verdict)
+        demo.attestation = Stub(extract=None)
+        demo.images_of = lambda _: IMAGES
+        with contextlib.suppress(StepFailed):
+            demonstration.check_verdict(Stub(check_start=None, check_evidence=None), None)
+        equal(steps.exit_status(), status, "exit status")
+        equal(json.loads((directory / "verdict.json").read_text()), verdict.as_json(),
+              "verdict.json")
 
 
 @cases({word: (word,) for word, case in CASES.items()

@@ -151,6 +151,14 @@ def test_tamper_rollback():
         contains(said["refusal"], "rollback", "core's line")
 
 
+def pcrs(directory, evidence):
+    """PCR values in evidence of the demonstration's."""
+    parts = pathlib.Path(directory, f"{evidence}.parts")
+    parts.mkdir()
+    package.must_run(package.BHATTEST, "extract", pathlib.Path(directory, evidence), parts)
+    return json.loads((parts / "pcrs.json").read_text())
+
+
 ALL = ("contraindicated", "C601")
 CONTRAINDICATED = {
     "resigned": ("static", {"work": AFFIRMING, "vault": (*ALL, "vault")}),
@@ -169,6 +177,10 @@ def test_tamper_appraised(word, profile, domains):
         said = verdict(directory)
         equal((said["exit"], said["profile"]), (2, profile), "exit status and profile in verdict.json")
         equal(findings(said), domains, "findings")
+        if word == "core":
+            first, second = (pcrs(directory, name) for name in ("first.cbor", "evidence.cbor"))
+            differing = [pcr for pcr in first if first[pcr] != second[pcr] and pcr != "19"]
+            equal(differing, ["9"], "PCRs in which another core shows that lies in PCR 17")
 
 
 def test_unknown_tampering():

@@ -24,7 +24,7 @@ class Verdict:
     profile: str
     exit: int
     codes: tuple  # of all findings, each once
-    got: str  # what the first of them has got
+    first: tuple  # what the first of them expected, and what it got
     domains: dict  # {name: {tier, code, component, image, starts}}
     text: str  # for people
 
@@ -41,7 +41,7 @@ class Expected:
     profile: str
     domains: dict  # {name: Finding}
     codes: tuple = ()  # of all findings, each once
-    got: str = ""  # what the first of them says was got
+    because: str = ""  # how what was expected, and what was got, begins in the first of them
 
     def check(self, verdict, nonce=None, images=None):
         """StepFailed if the verdict is another one. nonce: the one that was asked with; images:
@@ -57,8 +57,9 @@ class Expected:
         yield "Domains", {name: Finding(said["tier"], said["code"], said["component"])
                           for name, said in verdict.domains.items()}, self.domains
         yield "Findings", verdict.codes, self.codes
-        if self.got:
-            yield "The finding", verdict.got, self.got
+        if self.because:
+            yield (f"A finding that begins {self.because!r}",
+                   any(text.startswith(self.because) for text in verdict.first), True)
         if nonce:
             yield "Nonce", verdict.nonce, nonce
         if images:
@@ -84,5 +85,6 @@ def read(output, text):
     said = json.loads(output)
     findings = said["findings"]
     codes = tuple(dict.fromkeys(finding["code"] for finding in findings))
-    got = findings[0]["got"] if findings else ""
-    return Verdict(said["nonce"], said["profile"], said["exit"], codes, got, said["domains"], text)
+    first = (findings[0]["expected"], findings[0]["got"]) if findings else ()
+    return Verdict(said["nonce"], said["profile"], said["exit"], codes, first, said["domains"],
+                   text)
