@@ -100,6 +100,7 @@ void machine_begin(struct machine *machine)
     machine->reset_count = 3;
     machine->restart_count = 1;
     machine->safe = 1;
+    machine->select_size = 3;
     machine->firmware = 0x2019102300163636ull;
     memset(machine->asked.nonce, 0x4e, BH_NONCE_SIZE);
     machine->nonce = NONCE_FRESH;
@@ -243,8 +244,8 @@ void machine_attest(struct machine *machine)
     put(&wire, machine->firmware, 8);
     put(&wire, 1, 4);
     put(&wire, 0x000b, 2);
-    put(&wire, 3, 1);
-    for (unsigned byte = 0; byte < 3; byte++)
+    put(&wire, machine->select_size, 1);
+    for (unsigned byte = 0; byte < machine->select_size; byte++)
         put(&wire, BH_QUOTED_PCRS >> 8 * byte & 0xff, 1);
     put_2b(&wire, digest, sizeof(digest));
     machine->attest_size = (size_t)(wire.at - machine->attest);
@@ -279,7 +280,7 @@ static void make_claims(struct machine *machine)
     size_t count = 0;
 
     *claims = (struct evidence){.asked = machine->asked,
-                                .ueid = machine->record.ueid,
+                                .ueid = machine->without_ueid ? NULL : machine->record.ueid,
                                 .attest = {machine->attest, machine->attest_size},
                                 .signature = {machine->signature, machine->signature_size},
                                 .ak = {machine->ak, machine->ak_size},
@@ -388,7 +389,8 @@ enum exit_status machine_appraise(struct machine *machine)
     const struct appraisal in = {.evidence = machine->evidence,
                                  .size = machine->evidence_size,
                                  .record = &machine->record,
-                                 .reference = &machine->reference,
+                                 .reference =
+                                     machine->without_reference ? NULL : &machine->reference,
                                  .rules = machine->without_rules ? NULL : &machine->rules,
                                  .now = MACHINE_NOW,
                                  .floor = machine->floor,

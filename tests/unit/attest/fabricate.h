@@ -49,6 +49,7 @@ struct machine {
     struct evidence_report report;
     uint32_t reset_count, restart_count;
     uint8_t safe;
+    uint8_t select_size; /* bytes of the PCR selection */
     uint64_t firmware;
     uint8_t ak[256], attest[512], signature[128], log[32768], reported[4096];
     size_t ak_size, attest_size, signature_size, log_size, reported_size;
@@ -60,7 +61,7 @@ struct machine {
     struct record record;
     struct reference reference;
     struct rules rules;
-    bool without_rules;
+    bool without_rules, without_reference, without_ueid;
     enum nonce_verdict nonce;
     unsigned asked_for_nonce; /* how often */
     uint64_t floor;

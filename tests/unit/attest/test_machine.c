@@ -1,4 +1,4 @@
-/* Good evidence, and checks 12, 13 and 15 on made-up machines: each decides by itself. */
+/* Good evidence, and checks 11 to 13 and 15 on made-up machines: each decides by itself. */
 #include "verdicts.h"
 
 #include <stdlib.h>
@@ -20,6 +20,24 @@ static void good_evidence_is_affirmed(void **state)
     all_judged(machine, TIER_AFFIRMING, CODE_NONE, "");
 }
 
+/* Check 11. */
+static void reset_or_resumed(void **state)
+{
+    struct machine *machine;
+
+    (void)state;
+#define CASE(change)   \
+    machine = begin(); \
+    change;            \
+    finish(machine);   \
+    rejected(machine, CODE_E308)
+    CASE(machine->safe = 0);
+    CASE(machine->reset_count++);
+    CASE(machine->restart_count++);
+    CASE(machine->firmware++);
+#undef CASE
+}
+
 /* Check 12. */
 static void reference_values_that_do_not_count(void **state)
 {
@@ -35,6 +53,7 @@ static void reference_values_that_do_not_count(void **state)
     CASE(machine->floor = machine->policy.version + 1);
     CASE(machine->reference.profile = PROFILE_UNMEASURED);
     CASE(memset(machine->asked.reference, 9, 32));
+    CASE(machine->without_reference = true);
 #undef CASE
     machine = begin();
     machine->floor = machine->policy.version;
@@ -174,6 +193,35 @@ static void another_smm_handler(void **state)
     machine->smm.sha256[0] = 1;
     measure_again(machine);
     all_judged(machine, TIER_CONTRAINDICATED, CODE_C601, "smm");
+}
+
+/* GRUB loaded the genuine core, which measured itself as another: no genuine core does. */
+static void a_core_that_measures_itself_otherwise(void **state)
+{
+    struct machine *machine = begin();
+
+    (void)state;
+    machine->event[0].field[sizeof(struct bh_event)] ^= 1;
+    finish(machine);
+    all_judged(machine, TIER_CONTRAINDICATED, CODE_C601, "core");
+}
+
+/* vault is gone, and another, of the same start, is there instead. */
+static void another_domain(void **state)
+{
+    struct machine *machine = begin();
+
+    (void)state;
+    machine->event[6].field[sizeof(struct bh_event)] = 'V';
+    machine->domains[VAULT].name[0] = 'V';
+    finish(machine);
+    assert_int_equal(machine->result.domains, 3);
+    judged(machine, WORK, TIER_AFFIRMING, CODE_NONE, "");
+    judged(machine, VAULT, TIER_CONTRAINDICATED, CODE_C601, "Vault");
+    judged(machine, 2, TIER_CONTRAINDICATED, CODE_C601, "vault");
+    assert_true(machine->result.domain[VAULT].is_measured);
+    assert_false(machine->result.domain[2].is_measured);
+    drop(machine);
 }
 
 /* Reference values may say it, too. */
@@ -324,6 +372,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(good_evidence_is_affirmed),
+        cmocka_unit_test(reset_or_resumed),
         cmocka_unit_test(reference_values_that_do_not_count),
         cmocka_unit_test(parts_of_the_checks),
         cmocka_unit_test(other_firmware),
@@ -335,6 +384,8 @@ int main(void)
         cmocka_unit_test(another_policy),
         cmocka_unit_test(another_smm_handler),
         cmocka_unit_test(another_smm_handler_than_the_author_knew),
+        cmocka_unit_test(a_core_that_measures_itself_otherwise),
+        cmocka_unit_test(another_domain),
         cmocka_unit_test(a_vault_that_starts_otherwise),
         cmocka_unit_test(unmeasured_is_a_warning_at_best),
         cmocka_unit_test(ff_is_no_dynamic_launch),
