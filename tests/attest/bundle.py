@@ -2,6 +2,7 @@
 """Write genuine evidence of a machine that is made up, with all that it is appraised by, into a
 directory: for programs that alter it and sign it again, whose key is there, too."""
 import argparse
+import json
 import pathlib
 import struct
 import sys
@@ -9,8 +10,9 @@ import sys
 sys.path[:0] = [str(pathlib.Path(__file__).resolve().parent),
                 str(pathlib.Path(__file__).resolve().parent.parent)]
 
-from attester import CRASHED, Attester, SoftwareKey  # noqa: E402
-from swtpm import Swtpm  # noqa: E402
+import wire  # noqa: E402
+from attester import CRASHED, Attester, SoftwareKey, domain_body  # noqa: E402
+from swtpm import ALG_SHA256, ST_SESSIONS, Swtpm  # noqa: E402
 from wire import Claim, Event  # noqa: E402
 
 EVENTS = 11  # of a boot, and what happened in it
@@ -30,6 +32,44 @@ def restart_often(attester, count):
     attester.alter.report = report
 
 
+def many_files(reference, count):
+    """Reference values with so many files; pcr9 follows."""
+    files = [{"name": f"file{number}", "sha256": wire.sha256(b"%d" % number).hex()}
+             for number in range(count)]
+    pcr9 = wire.extended(bytes(32), [bytes.fromhex(file["sha256"]) for file in files]).hex()
+    return {**reference, "files": files, "pcr9": pcr9}
+
+
+def many_events(reference, count):
+    """Reference values with so many domains."""
+    first, last = reference["events"][:4], reference["events"][-1]
+    domains = [{"pcr": 18, "component": f"domain:d{number}", "event": Event(
+        18, "DOMAIN", domain_body(f"d{number}", []), number, sequence=5 + number).encode().hex()}
+               for number in range(count)]
+    starts = [{"pcr": 18, "component": f"start:d{number}", "event": Event(
+        18, "START", bytes(64), number, sequence=5 + count + number).encode().hex()}
+              for number in range(count)]
+    return {**reference, "events": [*first, *domains, *starts, last]}
+
+
+def event_response(count):
+    """A TPM's answer to TPM2_PCR_Event with so many digests (part 3, 22.3)."""
+    digests = struct.pack(">I", count) + count * (struct.pack(">H", ALG_SHA256) + bytes(32))
+    session = struct.pack(">HBH", 0, 1, 0)
+    rest = struct.pack(">I", len(digests)) + digests + session
+    return struct.pack(">HII", ST_SESSIONS, 10 + len(rest), 0) + rest
+
+
+def at_limits(attester):
+    """Inputs just as large as is allowed, and larger."""
+    domains = {count: {f"d{number}": {} for number in range(count)} for count in (64, 65, 200)}
+    rules = [{**attester.rules, "domains": named} for named in domains.values()]
+    reference = [many_files(attester.reference, count) for count in (64, 65, 200)] \
+        + [many_events(attester.reference, count) for count in (64, 65, 200)]
+    return {"tpm": [event_response(count) for count in (8, 9, 50)]} | {name: [json.dumps(value).encode() for value in values]
+            for name, values in (("rules", rules), ("reference", reference))}
+
+
 def write_corpus(directory, attester, responses):
     """A genuine input of each fuzz target (tests/fuzz)."""
     claims = attester.genuine
@@ -42,10 +82,11 @@ def write_corpus(directory, attester, responses):
              "tpm": sorted({(r[:10], len(r)): r for r in responses}.values())}
     for name in ("record", "reference", "rules"):
         parts[name] = [(attester.directory / f"{name}.json").read_bytes()]
-    for target, inputs in parts.items():
-        (directory / target).mkdir(parents=True, exist_ok=True)
-        for number, data in enumerate(inputs):
-            (directory / target / f"genuine-{number}").write_bytes(data)
+    for kind, of_kind in (("genuine", parts), ("limit", at_limits(attester))):
+        for target, inputs in of_kind.items():
+            (directory / target).mkdir(parents=True, exist_ok=True)
+            for number, data in enumerate(inputs):
+                (directory / target / f"{kind}-{number}").write_bytes(data)
 
 
 def write(directory, more_events=0):

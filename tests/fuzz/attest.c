@@ -3,6 +3,7 @@
 
 #include "fuzz.h"
 #include "tests/attest/bundle.h"
+#include "tools/attest/quote.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -12,8 +13,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const struct evidence_bytes *attest = &bundle->claims.evidence.attest;
     struct evidence evidence = bundle->claims.evidence;
     enum exit_status status;
+    struct difference difference;
+    struct quote quote;
     size_t made;
 
+    quote_read(&quote, data, size, &difference); /* AddressSanitizer sees what is beyond it */
     evidence.attest = (struct evidence_bytes){data, size};
     made = bundle_encode(bundle, &evidence, buffer, sizeof(buffer));
     MUST(made != 0);

@@ -14,7 +14,7 @@
 
 #include "fuzz.h"
 
-#define LONGEST      65536u
+#define LONGEST      131072u
 #define PREFIXES_MAX 8192u
 
 static uint8_t input[LONGEST];

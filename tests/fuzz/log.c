@@ -3,6 +3,19 @@
 
 #include "fuzz.h"
 #include "tests/attest/bundle.h"
+#include "tools/attest/eventlog.h"
+
+/* By itself, where AddressSanitizer sees what is read beyond it. */
+static void read_log(const uint8_t *data, size_t size)
+{
+    static struct event_log log;
+    struct difference difference;
+    char place[PLACE_SIZE];
+    size_t index;
+
+    if (log_read(&log, data, size, place, &difference))
+        log_check(&log, &index, &difference);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -14,6 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     enum exit_status status;
     size_t made;
 
+    read_log(data, size);
     evidence.log = (struct evidence_bytes){data, size};
     made = bundle_quote(bundle, &evidence, buffer, sizeof(buffer));
     MUST(made != 0);

@@ -13,6 +13,14 @@ ALTERED = {"attest": 1500, "events": 1000, "evidence": 3000, "log": 1000, "recor
            "reference": 2000, "report": 2000, "rules": 5000, "signature": 1500, "tpm": 2000}
 
 
+def run(target, altered, inputs, bundle_directory):
+    done = subprocess.run([FUZZ / target, str(altered), *inputs],
+                          env={"BULKHEAD_BUNDLE": bundle_directory, "PATH": "/usr/bin:/bin"},
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode != 0 or f"{len(inputs)} files" not in done.stdout:
+        raise Failure(f"{target} ended with status {done.returncode}:\n{done.stdout[-6000:]}")
+
+
 @limit(120)
 @cases({target: (target,) for target in ALTERED})
 def test_altered_inputs(target):
@@ -20,9 +28,7 @@ def test_altered_inputs(target):
     with tempfile.TemporaryDirectory() as name:
         directory = pathlib.Path(name)
         bundle.write(directory)
-        inputs = sorted((directory / "corpus" / target).iterdir())
-        done = subprocess.run([FUZZ / target, str(ALTERED[target]), *inputs],
-                              env={"BULKHEAD_BUNDLE": name, "PATH": "/usr/bin:/bin"},
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    if done.returncode != 0 or f"{len(inputs)} files" not in done.stdout:
-        raise Failure(f"{target} ended with status {done.returncode}:\n{done.stdout[-6000:]}")
+        for kind, altered in (("genuine", ALTERED[target]), ("limit", 0)):
+            inputs = sorted((directory / "corpus" / target).glob(f"{kind}-*"))
+            if inputs:
+                run(target, altered, inputs, name)
