@@ -173,6 +173,8 @@ def share_page(image):
             r"a device-table entry lets requests pass"),
     "format": (lambda image: image.set_header("I", 8, 1),
                r"the header has a format that this core doesn't know: 1"),
+    "attest": (lambda image: image.set_header("I", policy_image.ATTEST, 0),
+               r"the header says neither that attestation is required nor that it is optional: 0"),
     "base": (lambda image: image.set_header("Q", 24, 0xf0000),
              r"the image has no region, or two, that holds the image at its base: f0000"),
     "not-ram": (lambda image: image.set("regions", image.runs["regions"][1] - 1, "Q", 8, 1 << 40),

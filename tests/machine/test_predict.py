@@ -12,7 +12,7 @@ import package
 from broken_tpm import BrokenTpm
 from qemu import Config, Disk
 from test_measure import printed
-from testing import cases, equal
+from testing import cases, equal, limit
 
 POLICY = package.ROOT / "tests/machine/standin.policy"
 DOMAINS = package.BUILD / "domains"
@@ -131,6 +131,7 @@ def test_pcrs(scripts):
         equal(values | loaders(tpm), boot.predict(smm_of(tpm))["pcr"], "PCRs")
 
 
+@limit(240)
 def test_changed_file():
     """Of another file of a domain's, loaded in the same way, predict says how PCR 9 changes: by
     that file's digest, and what follows from it, alone."""

@@ -292,7 +292,7 @@ REFUSED = {  # what is changed, exit status, what is said
                       "was altered after it was signed"),
     "another author": (lambda l: {"trust": ["--trust", other_author(l)[1]]}, POLICY,
                        "is by another author's key"),
-    "another key": (lambda l: {"key": ["--key", other_author(l)[0], "-o", l.reference]}, POLICY,
+    "another-key": (lambda l: {"key": ["--key", other_author(l)[0], "-o", l.reference]}, POLICY,
                     "is not the key that"),
     "no key": (lambda l: {"key": ["--key", l.public, "-o", l.reference]}, IO,
                "not a minisign secret key"),
@@ -309,6 +309,9 @@ REFUSED = {  # what is changed, exit status, what is said
                         "GRUB never loads the module more"),
     "a file called core": (lambda l: {"files": [*l.files(LAPTOP), "--files", f"core={CORE}"]},
                            POLICY, "call another file core"),
+    "a file with a long name": (
+        lambda l: {"files": [*l.files(LAPTOP), "--files", f"{'n' * 32}={CORE}"]}, POLICY,
+        "names of modules have at most 31 characters"),
     "a file called policy": (lambda l: {"files": [*l.files(LAPTOP), "--files", f"policy={CORE}"]},
                              POLICY, "two modules are called policy"),
     "module not loaded": (lambda l: with_script(l, "name=trust.pub", "name=trust.old"), POLICY,

@@ -134,6 +134,9 @@ static enum exit_code add_module(struct prediction *p, const char *name, const u
     if (strcmp(name, "core") == 0 || strncmp(name, "grub.cfg", 8) == 0)
         return fail(EXIT_POLICY,
                     "reference values call another file %s. Give the module another name", name);
+    if (strlen(name) >= BH_NAME_SIZE)
+        return fail(EXIT_POLICY, "%s: names of modules have at most %u characters. Shorten it",
+                    name, BH_NAME_SIZE - 1);
     for (unsigned i = 0; i < p->boot.modules; i++)
         if (strcmp(p->module[i].name, name) == 0)
             return fail(EXIT_POLICY, "two modules are called %s. Give one another name", name);
