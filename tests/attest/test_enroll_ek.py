@@ -31,6 +31,13 @@ def of_other_key(site, tpm, _):
         return certificate(site.directory, tpm, ek_public(site.directory, tcti))
 
 
+def of_ec_key(site, tpm, _):
+    key, public = site.directory / "ec.key", site.directory / "ec.pem"
+    run("certtool", "--generate-privkey", "--key-type", "ecdsa", "--outfile", key)
+    run("certtool", "--load-privkey", key, "--pubkey-info", "--outfile", public)
+    return certificate(site.directory, tpm, public)
+
+
 def not_a_certificate(text):
     def make(site, _tpm, _tcti):
         path = site.directory / "certificate"
@@ -79,6 +86,7 @@ def leaf_as_ca(site, tpm, tcti):
     "wrong-root": (lambda site, tpm, tcti: {"ek_ca": site.tpm().ek_ca}, "doesn't lead to"),
     "expired": (made(ends="2021-01-01"), "certificate has expired"),
     "unlike-the-key": (given(of_other_key), "for another key"),
+    "of-another-kind-of-key": (given(of_ec_key), "no RSA key"),
     "of-another-purpose": (made(purpose=None), "purpose 2.23.133.8.1"),
     "of-a-web-server": (made(purpose="1.3.6.1.5.5.7.3.1"), "purpose 2.23.133.8.1"),
     "issuer-without-root": (issuer_only, "doesn't lead to"),

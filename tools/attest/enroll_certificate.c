@@ -97,14 +97,25 @@ static bool is_key_of(EVP_PKEY *key, const TPMT_PUBLIC *ek)
         number = EXPONENT_IF_ZERO;
     for (unsigned i = 0; i < sizeof(exponent); i++)
         exponent[i] = (uint8_t)(number >> (24 - 8 * i));
-    return key != NULL && EVP_PKEY_is_a(key, "RSA") == 1 &&
-           same_bn(key, OSSL_PKEY_PARAM_RSA_N, ek->unique.rsa.buffer, ek->unique.rsa.size) &&
+    return same_bn(key, OSSL_PKEY_PARAM_RSA_N, ek->unique.rsa.buffer, ek->unique.rsa.size) &&
            same_bn(key, OSSL_PKEY_PARAM_RSA_E, exponent, sizeof(exponent));
+}
+
+/* What is wrong with the key in the certificate; NULL if it is the EK. */
+static const char *key_fault(EVP_PKEY *key, const TPMT_PUBLIC *ek)
+{
+    if (key == NULL || EVP_PKEY_is_a(key, "RSA") != 1)
+        return "holds no RSA key, or one of a kind that libcrypto doesn't know. Give that of the "
+               "endorsement key of RSA 2048";
+    if (!is_key_of(key, ek))
+        return "is for another key than this TPM's endorsement key. Give that of this machine";
+    return NULL;
 }
 
 static EVP_PKEY *checked_key(X509 *certificate, const char *ca, const struct tpm_key *ek,
                              char fault[ENROLL_FAULT])
 {
+    const char *wrong;
     EVP_PKEY *key;
 
     if (!verify(certificate, ca, fault))
@@ -116,13 +127,11 @@ static EVP_PKEY *checked_key(X509 *certificate, const char *ca, const struct tpm
         return NULL;
     }
     key = X509_get_pubkey(certificate);
-    if (is_key_of(key, &ek->public.publicArea))
+    wrong = key_fault(key, &ek->public.publicArea);
+    if (wrong == NULL)
         return key;
     EVP_PKEY_free(key);
-    snprintf(
-        fault, ENROLL_FAULT,
-        "the certificate is for another key than this TPM's endorsement key. Give that of this "
-        "machine");
+    snprintf(fault, ENROLL_FAULT, "the certificate %s", wrong);
     return NULL;
 }
 
