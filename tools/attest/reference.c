@@ -61,12 +61,17 @@ static bool read_loader(struct reference *to, const json_t *root)
 {
     const json_t *commands = read_object(root, "commands", to->fault);
     uint8_t fold[BH_DIGEST] = {0};
+    bool has_core = false;
 
     if (commands == NULL || !read_hex(commands, "pcr8", to->pcr8, sizeof(to->pcr8), to->fault) ||
         !read_hex(root, "pcr9", to->pcr9, sizeof(to->pcr9), to->fault) || !read_files(to, root))
         return false;
-    for (size_t i = 0; i < to->files; i++)
+    for (size_t i = 0; i < to->files; i++) {
         sha256_extend(fold, to->file[i].sha256);
+        has_core |= strcmp(to->file[i].name, "core") == 0;
+    }
+    if (!has_core)
+        return refuse(to, "\"files\": core isn't among them");
     return memcmp(fold, to->pcr9, sizeof(fold)) == 0 ||
            refuse(to, "\"pcr9\" isn't what \"files\" lead to");
 }

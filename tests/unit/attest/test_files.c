@@ -115,6 +115,7 @@ static void bad_reference_values(void **state)
         {"\"pcr8\":\"88", "\"pcr8\":\""},
         {"\"pcr9\":\"", "\"pcr9\":\"00"},
         {"{\"name\":\"core\"", "{\"nome\":\"core\""},
+        {"{\"name\":\"core\"", "{\"name\":\"cork\""},
         {"{\"pcr\":17,", "{\"pcr\":19,"},
         {"{\"pcr\":17,", "{\"pcr\":18,"},
         {"{\"pcr\":17}", "{\"pcr\":17,\"event\":\"00\"}"},

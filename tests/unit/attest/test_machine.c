@@ -145,6 +145,25 @@ static void a_core_that_hides_a_file(void **state)
     all_judged(machine, TIER_CONTRAINDICATED, CODE_C601, "core");
 }
 
+/* A domain runs core's own file. Another core claims its own digest for that domain, so that a
+ * verifier who took it for core's place, too, would find PCR 9 explained. */
+static void a_core_that_passes_for_a_domains_file(void **state)
+{
+    struct machine *machine = begin();
+
+    (void)state;
+    memcpy(machine->file[IMAGE], machine->file[CORE], BH_DIGEST);
+    machine_measure(machine);
+    machine_reference(machine);
+    machine->file[CORE][0] ^= 1;
+    machine_measure(machine);
+    memcpy(machine->event[6].field + sizeof(struct bh_event) + sizeof(struct bh_event_domain) +
+               offsetof(struct bh_event_file, sha256),
+           machine->file[CORE], BH_DIGEST);
+    finish(machine);
+    all_judged(machine, TIER_CONTRAINDICATED, CODE_C601, "core");
+}
+
 static void measure_again(struct machine *machine)
 {
     memcpy(machine->policy.image, machine->file[POLICY], BH_DIGEST);
@@ -380,6 +399,7 @@ int main(void)
         cmocka_unit_test(other_loader),
         cmocka_unit_test(a_core_that_lies),
         cmocka_unit_test(a_core_that_hides_a_file),
+        cmocka_unit_test(a_core_that_passes_for_a_domains_file),
         cmocka_unit_test(another_vault_signed_by_the_owner),
         cmocka_unit_test(another_policy),
         cmocka_unit_test(another_smm_handler),
