@@ -66,8 +66,9 @@ def at_limits(attester):
     rules = [{**attester.rules, "domains": named} for named in domains.values()]
     reference = [many_files(attester.reference, count) for count in (64, 65, 200)] \
         + [many_events(attester.reference, count) for count in (64, 65, 200)]
-    return {"tpm": [event_response(count) for count in (8, 9, 50)]} | {name: [json.dumps(value).encode() for value in values]
-            for name, values in (("rules", rules), ("reference", reference))}
+    inputs = {name: [json.dumps(value).encode() for value in values]
+              for name, values in (("rules", rules), ("reference", reference))}
+    return {**inputs, "tpm": [event_response(count) for count in (8, 9, 50)]}
 
 
 def write_corpus(directory, attester, responses):
