@@ -11,7 +11,7 @@ sys.path[:0] = [str(pathlib.Path(__file__).resolve().parent),
                 str(pathlib.Path(__file__).resolve().parent.parent)]
 
 import wire  # noqa: E402
-from attester import CRASHED, Attester, SoftwareKey, domain_body  # noqa: E402
+from attester import CRASHED, FLAT, Attester, File, SoftwareKey, domain_body  # noqa: E402
 from swtpm import ALG_SHA256, ST_SESSIONS, Swtpm  # noqa: E402
 from wire import Claim, Event  # noqa: E402
 
@@ -41,15 +41,21 @@ def many_files(reference, count):
 
 
 def many_events(reference, count):
-    """Reference values with so many domains."""
+    """Reference values with so many domains, each with a file."""
     first, last = reference["events"][:4], reference["events"][-1]
+    bodies = [domain_body(f"d{number}", [(FLAT, File("image", b"%d" % number))])
+              for number in range(count)]
     domains = [{"pcr": 18, "component": f"domain:d{number}", "event": Event(
-        18, "DOMAIN", domain_body(f"d{number}", []), number, sequence=5 + number).encode().hex()}
-               for number in range(count)]
+        18, "DOMAIN", body, number, sequence=5 + number).encode().hex()}
+               for number, body in enumerate(bodies)]
     starts = [{"pcr": 18, "component": f"start:d{number}", "event": Event(
         18, "START", bytes(64), number, sequence=5 + count + number).encode().hex()}
               for number in range(count)]
-    return {**reference, "events": [*first, *domains, *starts, last]}
+    file = {"name": "image", "sha256": wire.sha256(b"%d" % (count - 1)).hex()}
+    files = [*reference["files"], file]
+    pcr9 = wire.extended(bytes(32), [bytes.fromhex(file["sha256"]) for file in files]).hex()
+    return {**reference, "files": files, "pcr9": pcr9,
+            "events": [*first, *domains, *starts, last]}
 
 
 def event_response(count):

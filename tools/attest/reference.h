@@ -13,7 +13,7 @@
 
 #define REFERENCE_MAX        (1u << 20) /* bytes of a file of reference values */
 #define REFERENCE_MAX_FILES  64u
-#define REFERENCE_MAX_EVENTS (8u + 2u * BH_EVIDENCE_MAX_DOMAINS)
+#define REFERENCE_MAX_EVENTS (5u + 2u * BH_EVIDENCE_MAX_DOMAINS) /* 4 of core, 2 a domain, CAP */
 #define COMPONENT_SIZE       48u
 
 struct reference_file {

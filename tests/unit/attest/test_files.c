@@ -1,6 +1,7 @@
 /* Rules, reference values and signed files: what isn't just as it must be is refused. */
 #include "verdicts.h"
 
+#include <jansson.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -154,6 +155,40 @@ static void every_prefix_of_reference_values(void **state)
     drop(machine);
 }
 
+/* The values of a machine with so many domains, all alike. */
+static bool parses_domains(struct machine *machine, size_t count)
+{
+    json_t *root = json_loads(machine->reference_json, 0, NULL), *events = json_array();
+    const json_t *old = json_object_get(root, "events");
+    size_t last = json_array_size(old) - 1, domains = (last - 4) / 2;
+    char *text;
+    bool is_read;
+
+    for (size_t i = 0; i < 4; i++)
+        json_array_append(events, json_array_get(old, i));
+    for (size_t i = 0; i < 2 * count; i++)
+        json_array_append(events, json_array_get(old, i < count ? 4 : 4 + domains));
+    json_array_append(events, json_array_get(old, last));
+    json_object_set_new(root, "events", events);
+    text = json_dumps(root, 0);
+    is_read = reference_parse(&machine->reference, text, strlen(text));
+    free(text);
+    json_decref(root);
+    return is_read;
+}
+
+static void as_many_domains_as_evidence_has(void **state)
+{
+    struct machine *machine = begin();
+
+    (void)state;
+    assert_true(parses_domains(machine, BH_EVIDENCE_MAX_DOMAINS));
+    assert_int_equal(reference_domains(&machine->reference), BH_EVIDENCE_MAX_DOMAINS);
+    assert_false(parses_domains(machine, BH_EVIDENCE_MAX_DOMAINS + 1));
+    assert_non_null(strstr(machine->reference.fault, "\"events\""));
+    drop(machine);
+}
+
 static void write_text(const char *path, const char *text)
 {
     FILE *file = fopen(path, "w");
@@ -211,6 +246,7 @@ int main(void)
         cmocka_unit_test(bad_rules),
         cmocka_unit_test(bad_reference_values),
         cmocka_unit_test(every_prefix_of_reference_values),
+        cmocka_unit_test(as_many_domains_as_evidence_has),
         cmocka_unit_test(signed_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
