@@ -364,6 +364,7 @@ RULES = {
     "unmeasured": ("W603", told_unmeasured("unmeasured"), "profile"),
     "settings-changed": ("W603", settings_changed, "settings"),
     "more-smis-than-allowed": ("C602", rules(lambda r: r.update(smis=2)), "smis"),
+    "smis-warn": ("W603", rules(lambda r: r.update(smis="warn")), "smis"),
     "log-full": ("W603", log_full, "log"),
 }
 

@@ -17,6 +17,12 @@ static bool refuse(char fault[FAULT_SIZE], const char *key, const char *why)
     return false;
 }
 
+/* What is unlimited by default warns from the first on: "warn" would mean "any" otherwise. */
+static struct rule_limit warning(const struct rule_limit *by_default)
+{
+    return (struct rule_limit){by_default->most != UINT64_MAX ? by_default->most : 0, true};
+}
+
 static bool read_limit(const json_t *value, const char *key, struct rule_limit *limit,
                        char fault[FAULT_SIZE])
 {
@@ -27,7 +33,7 @@ static bool read_limit(const json_t *value, const char *key, struct rule_limit *
     else if (text != NULL && strcmp(text, "any") == 0)
         *limit = (struct rule_limit){UINT64_MAX, false};
     else if (text != NULL && strcmp(text, "warn") == 0)
-        *limit = (struct rule_limit){limit->most, true};
+        *limit = warning(limit);
     else
         return refuse(fault, key, "expected a number, \"warn\" or \"any\"");
     return true;

@@ -9,9 +9,9 @@
  *        "violations": {"port-read": "any", "msr-read": 20},
  *        "crashes": 0, "starts": 1, "stopped": 0}}}
  *
- * A limit is a number (more is C602), "warn" (more than by default is W603) or "any". What is left
- * out: no violations, no crashes, 1 start, not stopped; of the machine: as above. A domain without
- * rules never affirms.
+ * A limit is a number (more is C602), "warn" (more than by default is W603; of SMIs, any is) or
+ * "any". What is left out: no violations, no crashes, 1 start, not stopped; of the machine: as
+ * above. A domain without rules never affirms.
  */
 #ifndef ATTEST_RULES_H
 #define ATTEST_RULES_H

@@ -54,8 +54,17 @@ static void rules_by_default(void **state)
     assert_int_equal(rules.domain[0].starts.most, 1);
     assert_int_equal(rules.domain[0].stopped.most, 0);
     assert_true(rules.settings.most == 0 && rules.settings.warns);
+    assert_true(rules.smis.most == UINT64_MAX && !rules.smis.warns);
     assert_true(parses(RULES_OF(",\"profile\":\"unmeasured\"")));
     assert_int_equal(rules.domains, 0);
+}
+
+/* Where any number is allowed by default, the first one warns. */
+static void smis_that_warn(void **state)
+{
+    (void)state;
+    assert_true(parses(RULES_OF(",\"profile\":\"static\",\"smis\":\"warn\"")));
+    assert_true(rules.smis.most == 0 && rules.smis.warns);
 }
 
 static void bad_rules(void **state)
@@ -243,6 +252,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rules_are_read),
         cmocka_unit_test(rules_by_default),
+        cmocka_unit_test(smis_that_warn),
         cmocka_unit_test(bad_rules),
         cmocka_unit_test(bad_reference_values),
         cmocka_unit_test(every_prefix_of_reference_values),
