@@ -143,6 +143,15 @@ def test_json_of_a_finding():
           "findings")
 
 
+def test_json_of_any_name():
+    """A finding that names a file whose name isn't UTF-8 stands in --json, as any other."""
+    with Case() as case:
+        for name in ("\udcff", "\u00e9" * 99, "x" + "\u00e9" * 99):  # cut in midst of a character
+            (finding,) = json.loads(case.appraise("--json", code=ENROLMENT, record=name))["findings"]
+            equal(finding["code"], "E201", "code")
+            contains(finding["got"], "can't be read" if len(name) == 1 else "/", "what was got")
+
+
 def test_nonces():
     """Only nonces that were given out count, and not for long; --nonce gives out a chosen one."""
     with Case() as case:

@@ -13,6 +13,7 @@
 #include "enroll_pin.h"
 #include "quote.h"
 #include "sha256.h"
+#include "show.h"
 
 #define CERTIFICATE_MAX 65536u
 #define TRUST_MAX       4096u
@@ -248,9 +249,9 @@ static void tell(const struct enrolment *of)
 
     hex(name, sizeof(name), of->ak.name, sizeof(of->ak.name));
     if (of->arguments->json) {
-        root =
-            json_pack("{s:s, s:s, s:I, s:I}", "record", of->arguments->output, "ak_name", name,
-                      "oldest_version", (json_int_t)of->oldest, "expires", (json_int_t)of->expires);
+        root = json_pack("{s:o, s:s, s:I, s:I}", "record", show_words(of->arguments->output),
+                         "ak_name", name, "oldest_version", (json_int_t)of->oldest, "expires",
+                         (json_int_t)of->expires);
         json_dumpf(root, stdout, JSON_INDENT(1));
         putchar('\n');
         json_decref(root);

@@ -159,7 +159,7 @@ static void tell(const struct pin_arguments *arguments, const char *profile)
                arguments->output, profile);
         return;
     }
-    root = json_pack("{s:s, s:s}", "record", arguments->output, "profile", profile);
+    root = json_pack("{s:o, s:s}", "record", show_words(arguments->output), "profile", profile);
     json_dumpf(root, stdout, JSON_INDENT(1));
     putchar('\n');
     json_decref(root);

@@ -25,4 +25,10 @@ void show_text(FILE *out, const struct result *result);
  */
 json_t *show_json(const struct result *result, int64_t now);
 
+/*
+ * Words that may hold a file's name, as a JSON string: where they aren't UTF-8, with ? for each
+ * byte that isn't ASCII. NULL: out of memory.
+ */
+json_t *show_words(const char *words);
+
 #endif

@@ -1,5 +1,6 @@
 #include "show.h"
 #include <sodium.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "bulkhead/version.h"
@@ -100,6 +101,21 @@ static json_t *domains(const struct result *result)
     return object;
 }
 
+json_t *show_words(const char *words)
+{
+    json_t *made = json_string(words);
+    char *ascii;
+
+    if (made != NULL || (ascii = strdup(words)) == NULL)
+        return made;
+    for (char *c = ascii; *c != '\0'; c++)
+        if ((unsigned char)*c > '~')
+            *c = '?';
+    made = json_string(ascii);
+    free(ascii);
+    return made;
+}
+
 static json_t *findings(const struct result *result)
 {
     json_t *array = json_array();
@@ -109,12 +125,12 @@ static json_t *findings(const struct result *result)
         const char *domain =
             finding->domain != MACHINE ? result->domain[finding->domain].name : NULL;
 
-        json_array_append_new(array, json_pack("{s:s, s:s?, s:s, s:s, s:s, s:s}", "code",
+        json_array_append_new(array, json_pack("{s:s, s:s?, s:s, s:s, s:o, s:o}", "code",
                                                code_row(finding->code)->name, "domain", domain,
                                                "component", finding->component, "sentence",
                                                code_row(finding->code)->sentence, "expected",
-                                               finding->difference.expected, "got",
-                                               finding->difference.got));
+                                               show_words(finding->difference.expected), "got",
+                                               show_words(finding->difference.got)));
     }
     return array;
 }
