@@ -152,6 +152,19 @@ def test_json_of_any_name():
             contains(finding["got"], "can't be read" if len(name) == 1 else "/", "what was got")
 
 
+def test_output_that_is_lost():
+    """Where nobody gets what was said, the exit status tells it."""
+    with Case() as case, open("/dev/full", "w") as full:
+        for arguments in (("--help",), ("challenge", "--help"), ("explain", "--all"),
+                          ("explain", "E101"), ("challenge", "--state", case.path / "state"),
+                          ("challenge", "--state", case.path / "state", "--json"),
+                          ("log", case.path / "evidence"), ("log", case.path / "evidence", "--json")):
+            done = subprocess.run([BHATTEST, *arguments], stdout=full, stderr=subprocess.PIPE,
+                                  text=True, timeout=60)
+            equal(done.returncode, INTERNAL, f"{arguments[0]}'s exit status")
+            contains(done.stderr, "can't be written", f"{arguments[0]}'s error")
+
+
 def test_nonces():
     """Only nonces that were given out count, and not for long; --nonce gives out a chosen one."""
     with Case() as case:

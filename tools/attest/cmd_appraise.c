@@ -95,8 +95,6 @@ static enum exit_status show(const struct result *result, const struct inputs *i
         return fail(EXIT_INTERNAL, "the verdict can't be written: %s", strerror(errno));
     if (!from->is_json)
         show_text(stdout, result);
-    if (ferror(stdout) != 0 || fflush(stdout) != 0)
-        return fail(EXIT_INTERNAL, "the verdict can't be written: %s", strerror(errno));
     return result->status;
 }
 

@@ -1,5 +1,6 @@
 /* bhattest, the verifier: says from outside what state a machine that runs Bulkhead is in. */
 #include "command.h"
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -75,28 +76,38 @@ static void help(FILE *out)
         out);
 }
 
-static int run(const struct command *command, char **arguments)
+static enum exit_status run_command(const struct command *command, char **arguments)
 {
     for (char **argument = arguments; *argument != NULL; argument++)
         if (strcmp(*argument, "--help") == 0) {
             printf("usage: %s\n\n%s", command->usage, command->help);
             return EXIT_AFFIRMING;
         }
-    return (int)command->run(arguments);
+    return command->run(arguments);
 }
 
-int main(int argc, char **argv)
+static enum exit_status run(char **words)
 {
-    if (argc < 2) {
+    if (words[0] == NULL) {
         help(stderr);
         return EXIT_USAGE;
     }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
+    if (strcmp(words[0], "--help") == 0 || strcmp(words[0], "help") == 0) {
         help(stdout);
         return EXIT_AFFIRMING;
     }
     for (size_t i = 0; i < COMMANDS; i++)
-        if (strcmp(argv[1], commands[i].name) == 0)
-            return run(&commands[i], argv + 2);
-    return (int)fail(EXIT_USAGE, "there is no command %s; see bhattest --help", argv[1]);
+        if (strcmp(words[0], commands[i].name) == 0)
+            return run_command(&commands[i], words + 1);
+    return fail(EXIT_USAGE, "there is no command %s; see bhattest --help", words[0]);
+}
+
+/* Nothing is done, nor affirmed, that nobody was told. */
+int main(int argc, char **argv)
+{
+    enum exit_status status = argc > 0 ? run(argv + 1) : EXIT_USAGE;
+
+    if ((fflush(stdout) != 0 || ferror(stdout) != 0) && status != EXIT_INTERNAL)
+        status = fail(EXIT_INTERNAL, "the output can't be written: %s", strerror(errno));
+    return (int)status;
 }
