@@ -3,6 +3,7 @@ import base64
 import json
 import pathlib
 import stat
+import subprocess
 
 from author import IO, LAPTOP, NAMES, OK, POLICY, ROOT, USAGE, Author, minisign, policyc
 from testing import cases, contains, equal
@@ -91,6 +92,18 @@ def test_dump():
         contains(seen["domains"][0]["ports"], [0x2f8, 0x2ff], "work's ports")
         name = seen["domains"][1]["files"][0]
         equal((name["name"], name["size"]), ("vault.image", 1100), "vault's file")
+
+
+def test_output_that_is_lost():
+    """Where nobody gets what was said, the exit status tells it."""
+    with Author() as author, open("/dev/full", "w") as full:
+        image = author.build()
+        for arguments in (("--help",), ("dump", "--help"), ("check", LAPTOP), ("dump", image),
+                          ("dump", "--json", image), ("verify", image, LAPTOP)):
+            done = subprocess.run([ROOT / "build" / "policyc", *arguments], stdout=full,
+                                  stderr=subprocess.PIPE, text=True, timeout=60)
+            equal(done.returncode, IO, f"{arguments[0]}'s exit status")
+            contains(done.stderr, "can't be written", f"{arguments[0]}'s error")
 
 
 def test_verify_finds_changes():

@@ -108,25 +108,38 @@ static void help(FILE *out)
         out);
 }
 
-int main(int argc, char **argv)
+static enum exit_code run_command(const struct command *command, char **arguments)
 {
-    if (argc < 2) {
+    for (char **argument = arguments; *argument != NULL; argument++)
+        if (strcmp(*argument, "--help") == 0) {
+            printf("usage: %s\n\n%s", command->usage, command->help);
+            return EXIT_OK;
+        }
+    return command->run(arguments);
+}
+
+static enum exit_code run(char **words)
+{
+    if (words[0] == NULL) {
         help(stderr);
         return EXIT_USAGE;
     }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
+    if (strcmp(words[0], "--help") == 0 || strcmp(words[0], "help") == 0) {
         help(stdout);
         return EXIT_OK;
     }
-    for (size_t i = 0; i < COMMANDS; i++) {
-        if (strcmp(argv[1], commands[i].name) != 0)
-            continue;
-        for (char **argument = argv + 2; *argument != NULL; argument++)
-            if (strcmp(*argument, "--help") == 0) {
-                printf("usage: %s\n\n%s", commands[i].usage, commands[i].help);
-                return EXIT_OK;
-            }
-        return (int)commands[i].run(argv + 2);
-    }
-    return (int)fail(EXIT_USAGE, "there is no command %s; see policyc --help", argv[1]);
+    for (size_t i = 0; i < COMMANDS; i++)
+        if (strcmp(words[0], commands[i].name) == 0)
+            return run_command(&commands[i], words + 1);
+    return fail(EXIT_USAGE, "there is no command %s; see policyc --help", words[0]);
+}
+
+/* Half of what is said may say something else than the whole. */
+int main(int argc, char **argv)
+{
+    enum exit_code code = argc > 0 ? run(argv + 1) : EXIT_USAGE;
+
+    if (fflush(stdout) != 0 || ferror(stdout) != 0)
+        code = fail(EXIT_IO, "the output can't be written: %s", strerror(errno));
+    return (int)code;
 }
