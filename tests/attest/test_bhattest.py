@@ -44,6 +44,15 @@ def test_wrong_command_lines_are_refused():
         contains(bhattest(*arguments, code=USAGE), "bhattest", str(arguments))
 
 
+def test_options_given_twice():
+    """An option that is given twice is refused: which rules count is nothing to guess at."""
+    with Case() as case:
+        for name in ("rules", "max-age"):
+            again = (f"--{name}", case.path / "rules.json")
+            contains(case.appraise(*again, *again, code=USAGE), f"--{name} was given twice", name)
+        case.appraise("--json")
+
+
 def test_explain():
     """explain says what a code means, what to do, and its exit status."""
     text = bhattest("explain", "C601")

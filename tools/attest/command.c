@@ -62,6 +62,9 @@ enum exit_status parse_arguments(const char *command, char **arguments,
             words[found++] = *arguments++;
             continue;
         }
+        if (option->value != NULL && *option->value != NULL)
+            return fail(EXIT_USAGE, "%s was given twice; see bhattest %s --help", *arguments,
+                        command);
         taken = take(option, arguments);
         if (taken == 0)
             return fail(EXIT_USAGE, "%s needs a value behind it; see bhattest %s --help",
