@@ -4,7 +4,8 @@
 import struct
 
 import wire
-from attester import Signer, SMM_FIRMWARE, SMM_NONE, SMM_REPLACED, SoftwareKey, TpmKey
+from attester import (KERNEL, Signer, SMM_FIRMWARE, SMM_NONE, SMM_REPLACED, SoftwareKey, TpmKey,
+                      domain_body)
 from cases_evidence import altered, claim, flipped
 from wire import Claim, Event, sha256
 
@@ -211,6 +212,20 @@ def commands(change):
     return alteration
 
 
+def resigned_beside_the_same_file(attester):
+    """vault was meant to have the same bytes as work's initrd, and has others."""
+    attester.file["vault.image"].content = attester.file["work.initrd"].content
+    attester.happens()
+    attester.reference = attester.reference_values()
+    other_file("policy", "signature", "vault.image")(attester)
+
+
+def resigned_without_initrd(attester):
+    """A policy that the author signed has work do without its initrd, which GRUB loads still."""
+    other_file("policy", "signature")(attester)
+    attester.find("DOMAIN", 0).body = domain_body("work", [(KERNEL, attester.file["work.kernel"])])
+
+
 def without_vault(attester):
     attester.events = wire.numbered([e for e in attester.events if e.domain != 1])
     attester.domains = ("work",)
@@ -300,6 +315,8 @@ MACHINE = {
     "smm-handler-gone": ("C601", other(smm=struct.pack("<II32x", SMM_NONE, 0)), "smm"),
     "vault-resigned": ("C601", other_file("policy", "signature", "vault.image"), "vault"),
     "work-resigned": ("C601", other_file("policy", "signature", "work.initrd"), "work"),
+    "vault-resigned-beside-the-same-file": ("C601", resigned_beside_the_same_file, "vault"),
+    "work-resigned-without-initrd": ("C601", resigned_without_initrd, "work"),
     "vault-started-otherwise": ("C601", other_start, "vault"),
     "domain-missing": ("C601", without_vault, "vault"),
     "domain-unknown": ("C601", with_third_domain, "third"),
