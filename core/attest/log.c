@@ -2,6 +2,7 @@
 
 #include <sodium/crypto_hash_sha256.h>
 
+#include "hw/tpm.h"
 #include "lib/memory.h"
 
 static struct {
@@ -41,12 +42,26 @@ bool log_has_room(size_t event_size, size_t another_size)
            log->capacity - log->used;
 }
 
+/* The one that evidence rests on can be checked, and a log with a wrong one is wrong for ever. */
+static bool is_right(const void *event, size_t size, const struct evlog_digests *digests)
+{
+    uint8_t expected[BH_DIGEST];
+
+    crypto_hash_sha256(expected, event, size);
+    for (uint32_t i = 0; i < digests->count; i++)
+        if (digests->digest[i].algorithm == TPM_ALG_SHA256 &&
+            memcmp(digests->digest[i].bytes, expected, BH_DIGEST) != 0)
+            return false;
+    return true;
+}
+
 bool log_append(uint32_t pcr, const void *event, size_t size, const struct evlog_digests *digests)
 {
     size_t before = measured.evlog.used;
     struct bh_event head;
 
-    if (size < sizeof head || !evlog_append(&measured.evlog, pcr, event, size, digests))
+    if (size < sizeof head || !is_right(event, size, digests) ||
+        !evlog_append(&measured.evlog, pcr, event, size, digests))
         return false;
     hash_from(before);
     memcpy(&head, event, sizeof head);

@@ -26,7 +26,7 @@ bool log_begin(const struct evlog_banks *banks);
 bool log_has_room(size_t event_size, size_t another_size);
 
 /* Appends the event field that the TPM returned these digests for (evlog_append); its sequence
- * number must be log_next(). */
+ * number must be log_next(). False also if SHA-256's digest isn't the field's. */
 bool log_append(uint32_t pcr, const void *event, size_t size, const struct evlog_digests *digests);
 
 /* The next event's sequence number. */

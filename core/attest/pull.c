@@ -5,7 +5,6 @@
 #include "core/attest/command.h"
 #include "core/attest/log.h"
 #include "core/platform/platform.h"
-#include "hw/tpm.h"
 #include "lib/memory.h"
 
 /* Anybody may extend it, nobody looks at it (PC Client Platform TPM Profile, 4.6.2). */
@@ -100,24 +99,11 @@ void pull_make_digests(struct tpm_message *message)
     tpm_make_pcr_event(message, PCR_DEBUG, event.bytes, event.size);
 }
 
-/* The one that evidence rests on can be checked, and a log with a wrong one is wrong for ever. */
-static bool is_right(const struct evlog_digests *digests)
-{
-    uint8_t expected[BH_DIGEST];
-
-    crypto_hash_sha256(expected, event.bytes, event.size);
-    for (uint32_t i = 0; i < digests->count; i++)
-        if (digests->digest[i].algorithm == TPM_ALG_SHA256 &&
-            memcmp(digests->digest[i].bytes, expected, BH_DIGEST) != 0)
-            return false;
-    return true;
-}
-
 enum pull pull_take_digests(const struct tpm_message *message)
 {
     struct evlog_digests digests;
 
-    if (!tpm_take_pcr_event(message, &digests) || !is_right(&digests) ||
+    if (!tpm_take_pcr_event(message, &digests) ||
         !log_append(BH_PCR_RUNTIME, event.bytes, event.size, &digests)) {
         tpm_fail(TPM_MALFORMED, "TPM2_PCR_Event", message->size);
         return PULL_FAILED;

@@ -26,8 +26,12 @@ void boot_tpm_reset(void)
 static void make(struct boot_tpm_index *index, uint32_t number, uint32_t attributes,
                  uint16_t length)
 {
-    *index = (struct boot_tpm_index){
-        .is_there = true, .index = number, .attributes = attributes, .size = length};
+    *index = (struct boot_tpm_index){.is_there = true,
+                                     .index = number,
+                                     .name_algorithm = TPM_ALG_SHA256,
+                                     .attributes = attributes,
+                                     .policy_size = 32,
+                                     .size = length};
     memcpy(index->policy, BH_AK_POLICY, 32);
 }
 
@@ -46,6 +50,16 @@ void boot_tpm_enrol(uint64_t counter, uint64_t base, const uint8_t trust[32])
     set(boot_tpm.nv[0].value, counter);
     set(boot_tpm.nv[1].value, base);
     memcpy(boot_tpm.nv[2].value, trust, 32);
+}
+
+void boot_tpm_forge(struct boot_tpm_index *index, uint32_t way)
+{
+    index->attributes ^= way < 32 ? 1u << way : 0;
+    index->policy[31] ^= way == 32;
+    index->policy_size ^= way == 33;
+    index->size ^= way == 34;
+    index->name_algorithm ^= way == 35;
+    index->claims = way == 36;
 }
 
 static uint32_t big(const uint8_t *at, int bytes)
@@ -96,6 +110,7 @@ static void pcr_event(const uint8_t *command)
     put(TPM_ALG_SHA1, 2);
     put_bytes(ones, sizeof ones);
     put(TPM_ALG_SHA256, 2);
+    both[32] ^= boot_tpm.flips;
     put_bytes(both + 32, 32);
     put_bytes("\0\0\1\0", 5); /* no nonce, continueSession, no HMAC */
 }
@@ -128,12 +143,12 @@ static uint32_t read_nv_public(const uint8_t *command)
 
     if (!index)
         return TPM_RC_HANDLE;
-    put(4 + 2 + 4 + 2 + 32 + 2, 2);
-    put(index->index, 4);
-    put(TPM_ALG_SHA256, 2);
+    put(4 + 2 + 4 + 2 + index->policy_size + 2u, 2);
+    put(index->index ^ index->claims, 4);
+    put(index->name_algorithm, 2);
     put(index->attributes, 4);
-    put(32, 2);
-    put_bytes(index->policy, 32);
+    put(index->policy_size, 2);
+    put_bytes(index->policy, index->policy_size);
     put(index->size, 2);
     put(0, 2); /* name */
     return 0;

@@ -16,5 +16,5 @@ bool time_is_over(uint64_t deadline)
 
 uint64_t time_ns(uint64_t ticks)
 {
-    return ticks;
+    return ticks * 3;
 }

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "core/attest/log.h"
+#include "core/audit/audit.h"
+#include "core/platform/time.h"
 #include "hw/tpm.h"
 #include "models/tpm_model.h"
 #include "testing.h"
@@ -17,6 +19,7 @@ static struct image {
     struct bh_domain domain[EVIDENCE_DOMAINS];
 } image;
 
+static const uint8_t boot_id[LOG_BOOT_ID] = "boot identifier";
 const struct bh_domain evidence_domains[EVIDENCE_DOMAINS] = {{.name = "work"}, {.name = "vault"}};
 
 /* What boot measures stands for the DOMAIN events of both. */
@@ -25,16 +28,18 @@ void evidence_model_start(void)
     const struct evlog_banks banks = {.count = 2, .algorithm = {TPM_ALG_SHA1, TPM_ALG_SHA256}};
     struct evlog_digests digests = {
         .count = 2, .digest = {{.algorithm = TPM_ALG_SHA1}, {.algorithm = TPM_ALG_SHA256}}};
-    static const uint8_t boot_id[LOG_BOOT_ID] = "boot identifier";
     uint8_t event[BH_EVENT_MAX];
+    size_t size;
 
     memcpy(image.domain, evidence_domains, sizeof(image.domain));
     image.header.domains = (struct bh_table){offsetof(struct image, domain), EVIDENCE_DOMAINS};
     tpm_model_reset();
     assert_true(log_begin(&banks));
-    for (uint32_t i = 0; i < EVIDENCE_DOMAINS; i++)
-        assert_true(log_append(BH_PCR_DOMAINS, event,
-                               evlog_event(event, BH_EVENT_START, i, i, 0, NULL, 0), &digests));
+    for (uint32_t i = 0; i < EVIDENCE_DOMAINS; i++) {
+        size = evlog_event(event, BH_EVENT_START, i, i, 0, NULL, 0);
+        crypto_hash_sha256(digests.digest[1].bytes, event, size);
+        assert_true(log_append(BH_PCR_DOMAINS, event, size, &digests));
+    }
     log_switch_on(&image.header, boot_id);
     log_set_enrolled(0);
 }
@@ -216,6 +221,11 @@ unsigned evidence_check(const uint8_t *bytes, size_t size, const struct bh_attes
     check_binding(bytes, size, asked, index);
     check_replay(entries, count);
     assert_int_equal(cbor_get_int(in_map(report, BH_REPORT_NEXT)), count);
+    assert_memory_equal(cbor_bytestring_handle(in_map(report, BH_REPORT_BOOT_ID)), boot_id,
+                        LOG_BOOT_ID);
+    assert_int_equal(cbor_get_int(in_map(report, BH_REPORT_SMIS)), audit_smis().count);
+    assert_int_equal(cbor_get_int(in_map(report, BH_REPORT_SMI_WORST)),
+                     time_ns(audit_smis().worst));
     assert_int_equal(cbor_array_size(rows), EVIDENCE_DOMAINS);
     for (unsigned i = 0; i < EVIDENCE_DOMAINS; i++)
         check_domain(cbor_array_handle(rows)[i], i, entries, count);

@@ -8,6 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <sodium.h>
+
 #include "attest/evidence_log.h"
 #include "core/attest/log.h"
 #include "core/attest/maker.h"
@@ -18,6 +20,7 @@
 
 #define DRIVES_MAX 2000u
 #define LAG        2u
+#define UEID_CLAIM (3u + 2u + BH_UEID_SIZE) /* bytes: key, head, value */
 
 static struct bh_attest_request asked;
 
@@ -111,6 +114,8 @@ static void do_harm(void)
     for (unsigned i = 0; i < 5; i++)
         audit_violation(&evidence_domains[0], 0, VIOLATION_MSR_READ, 0x1000 + i, 0);
     audit_note(1, VIOLATION_DMA, 0x123000);
+    audit_smi(0, 900);
+    audit_smi(1, 1000);
 }
 
 static void busy_machine(void)
@@ -312,9 +317,18 @@ static void a_slow_tpm_is_polled_and_pcrs_come_one_by_one(void **state)
 
 static void no_keys(void)
 {
+    size_t without;
+
     tpm_model.has_ek = false;
     assert_int_equal(make(), BH_OK);
     check();
+    without = maker_evidence().size;
+    tpm_model.has_ek = true;
+    assert_int_equal(make(), BH_OK);
+    assert_int_equal(maker_evidence().size, without + UEID_CLAIM);
+    tpm_model.has_ek = false;
+    assert_int_equal(make(), BH_OK); /* another TPM's name isn't kept */
+    assert_int_equal(maker_evidence().size, without);
     tpm_model.has_ak = false;
     assert_int_equal(make(), BH_E_UNENROLLED);
     assert_int_equal(tpm_model.sessions, 0);
@@ -337,6 +351,7 @@ static void fill_log(size_t left)
     do {
         size = evlog_event(bytes, BH_EVENT_START, log_next(), BH_NOBODY, 0, body,
                            log_has_room(1000, left) ? sizeof(body) : 0);
+        crypto_hash_sha256(digests.digest[1].bytes, bytes, size);
         assert_true(log_append(BH_PCR_DOMAINS, bytes, size, &digests));
     } while (log_has_room(sizeof(struct bh_event), left));
 }

@@ -28,6 +28,7 @@ static bool append(uint32_t domain, size_t body_size)
     uint8_t event[BH_EVENT_MAX];
     size_t size = evlog_event(event, BH_EVENT_VIOLATION, log_next(), domain, 0, body, body_size);
 
+    crypto_hash_sha256(digests.digest[1].bytes, event, size);
     return log_append(BH_PCR_RUNTIME, event, size, &digests);
 }
 
@@ -59,7 +60,8 @@ static void numbers_follow_the_events(void **state)
     assert_true(append(1, 16));
     assert_true(append(BH_NOBODY, 16));
     assert_true(append(0, 16));
-    assert_true(append(BH_NOBODY, 16));
+    assert_true(append(BH_MAX_DOMAINS - 1, 16));
+    assert_int_equal(log_last(BH_MAX_DOMAINS - 1), 3);
     assert_int_equal(log_next(), 4);
     assert_int_equal(log_last(0), 2);
     assert_int_equal(log_last(1), 0);
@@ -72,10 +74,29 @@ static void a_refused_event_counts_for_nothing(void **state)
     (void)state;
     digests.count = 1;
     assert_false(append(0, 16));
+    digests.count = banks.count;
+    crypto_hash_sha256(digests.digest[1].bytes, (const uint8_t *)"short", 5);
     assert_false(log_append(BH_PCR_RUNTIME, "short", 5, &digests));
     assert_int_equal(log_next(), 0);
     assert_int_equal(log_bytes().size, before);
     expect_hash();
+}
+
+/* A log with a wrong one is wrong for ever. */
+static void a_digest_of_something_else_is_refused(void **state)
+{
+    uint8_t event[BH_EVENT_MAX];
+    size_t size = evlog_event(event, BH_EVENT_VIOLATION, log_next(), 0, 0, NULL, 0);
+
+    (void)state;
+    crypto_hash_sha256(digests.digest[1].bytes, event, size);
+    for (size_t i = 0; i < BH_DIGEST; i++) {
+        digests.digest[1].bytes[i] ^= 1;
+        assert_false(log_append(BH_PCR_RUNTIME, event, size, &digests));
+        digests.digest[1].bytes[i] ^= 1;
+    }
+    assert_int_equal(log_next(), 0);
+    assert_true(log_append(BH_PCR_RUNTIME, event, size, &digests));
 }
 
 static void the_end_is_foreseen(void **state)
@@ -119,6 +140,7 @@ int main(void)
         cmocka_unit_test_setup(hash_is_that_of_the_bytes, empty),
         cmocka_unit_test_setup(numbers_follow_the_events, empty),
         cmocka_unit_test_setup(a_refused_event_counts_for_nothing, empty),
+        cmocka_unit_test_setup(a_digest_of_something_else_is_refused, empty),
         cmocka_unit_test_setup(the_end_is_foreseen, empty),
         cmocka_unit_test_setup(what_boot_found_is_kept, empty),
     };
