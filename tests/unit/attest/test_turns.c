@@ -152,6 +152,40 @@ static void turns_are_taken(void **state)
     poll_to_the_end(0);
 }
 
+/* What is being made for a domain is finished first; what it has is its own to throw away. */
+static void who_asks_again_waits_for_none_but_itself(void **state)
+{
+    (void)state;
+    assert_int_equal(start(0), BH_OK);
+    assert_int_equal(start(0), BH_E_BUSY);
+    assert_int_equal(start(1), BH_E_BUSY); /* has the next turn for all that */
+    read_all(0, poll_to_the_end(0));
+    assert_int_equal(start(0), BH_E_BUSY);
+    assert_int_equal(start(1), BH_OK);
+    poll_to_the_end(1);
+    tpm_model_now += KEPT_US;
+    assert_int_equal(start(0), BH_OK);
+    poll_to_the_end(0);
+    assert_int_equal(start(0), BH_OK);
+    poll_to_the_end(0);
+}
+
+static void a_turn_that_is_not_taken_goes_to_the_next(void **state)
+{
+    const unsigned third = EVIDENCE_DOMAINS;
+
+    (void)state;
+    assert_int_equal(start(0), BH_OK);
+    assert_int_equal(start(1), BH_E_BUSY);
+    assert_int_equal(quote_start(third, &asked[0]), BH_E_BUSY);
+    tpm_model_now += KEPT_US;
+    assert_int_equal(quote_start(third, &asked[0]), BH_E_BUSY);
+    read_all(0, poll_to_the_end(0));
+    assert_int_equal(start(1), BH_E_BUSY);
+    assert_int_equal(quote_start(third, &asked[0]), BH_OK);
+    poll_to_the_end(third);
+}
+
 static void a_failure_is_told_to_who_asked_and_frees_the_tpm(void **state)
 {
     uint64_t size;
@@ -240,6 +274,8 @@ int main(void)
         cmocka_unit_test_setup(who_does_not_poll_is_driven_on, start_all),
         cmocka_unit_test_setup(evidence_is_kept_until_it_is_read_or_old, start_all),
         cmocka_unit_test_setup(turns_are_taken, start_all),
+        cmocka_unit_test_setup(who_asks_again_waits_for_none_but_itself, start_all),
+        cmocka_unit_test_setup(a_turn_that_is_not_taken_goes_to_the_next, start_all),
         cmocka_unit_test_setup(a_failure_is_told_to_who_asked_and_frees_the_tpm, start_all),
         cmocka_unit_test_setup(a_failure_that_nobody_asks_about_keeps_nobody_out, start_all),
         cmocka_unit_test_setup(two_cpus_take_turns, start_all),
