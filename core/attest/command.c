@@ -191,15 +191,12 @@ void tpm_make_read_clock(struct tpm_message *m)
 bool tpm_take_read_clock(const struct tpm_message *m, struct tpm_clock *clock)
 {
     struct tpm_reader r = tpm_parameters(m);
-    uint8_t safe;
 
     tpm_get64(&r); /* time since Startup */
-    clock->clock = tpm_get64(&r);
+    tpm_get64(&r); /* clock */
     clock->reset_count = tpm_get32(&r);
     clock->restart_count = tpm_get32(&r);
-    safe = tpm_get8(&r);
-    clock->is_safe = safe == 1;
-    return safe <= 1 && tpm_is_at_end(&r);
+    return tpm_get8(&r) <= 1 /* safe */ && tpm_is_at_end(&r);
 }
 
 /* TPM2_GetRandom, part 3, 16.1: fewer bytes than asked for would be legal, but for these sizes */

@@ -15,8 +15,6 @@
 #include "core/attest/tpm.h"
 #include "lib/evlog.h"
 
-#define TPM_PCRS_IN_A_READ 8u /* TPML_DIGEST: no response holds more */
-
 /* Banks that have all of these PCRs (bit n: PCR n), in the TPM's order. */
 void tpm_make_get_banks(struct tpm_message *message);
 bool tpm_take_get_banks(const struct tpm_message *message, uint32_t pcrs,
@@ -52,10 +50,8 @@ void tpm_make_nv_read(struct tpm_message *message, uint32_t index, uint16_t size
 bool tpm_take_nv_read(const struct tpm_message *message, void *data, uint16_t size);
 
 struct tpm_clock {
-    uint64_t clock; /* ms */
     uint32_t reset_count;
     uint32_t restart_count;
-    bool is_safe;
 };
 void tpm_make_read_clock(struct tpm_message *message);
 bool tpm_take_read_clock(const struct tpm_message *message, struct tpm_clock *clock);

@@ -107,11 +107,10 @@ static void report(const struct dma_event *event)
         [DMA_ACCESS] = "", [DMA_READ] = " read", [DMA_WRITE] = " write"};
     uint32_t owner = owner_of(event);
     uint64_t count = ++counts[owner];
+    char device[sizeof("device 00:00.0, ")] = "";
 
     if (owner != NOBODY)
         audit_note(owner, VIOLATION_DMA, event->address);
-    char device[sizeof("device 00:00.0, ")] = "";
-
     if (count > PRINTED && (count & (count - 1)))
         return;
     if (event->has_device)

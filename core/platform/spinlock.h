@@ -5,6 +5,7 @@
  * Locks and their order (a lock is taken only while holding ones that stand above it):
  *   smm (take.c): the places that SMI handlers are planted in; during boot
  *   dma (dma.c): the device table, the IOMMUs' rings and logs
+ *   evidence (quote.c): evidence, the log, the TPM; others' calls don't wait for it
  *   pci (pci.c): ports CF8h and CFCh; a leaf
  *   ioapic (apic.c): the I/O APIC's index and window; a leaf
  *   rtc (rtc.c): ports 70h and 71h; a leaf

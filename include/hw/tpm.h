@@ -17,7 +17,6 @@
 
 #define TIS_ACCESS_VALID   0x80u
 #define TIS_ACCESS_ACTIVE  0x20u /* written: relinquish */
-#define TIS_ACCESS_SEIZED  0x10u
 #define TIS_ACCESS_SEIZE   0x08u
 #define TIS_ACCESS_REQUEST 0x02u
 
@@ -29,11 +28,9 @@
 #define TIS_STS_BURST_SHIFT 8
 #define TIS_STS_BURST_MASK  0xffffu
 
-/* PTP 6.5.1.3 (the longer ones of TIS 1.3 for C and D), microseconds */
+/* PTP 6.5.1.3, microseconds */
 #define TIS_TIMEOUT_A 750000u
 #define TIS_TIMEOUT_B 2000000u
-#define TIS_TIMEOUT_C 750000u
-#define TIS_TIMEOUT_D 750000u
 
 /* Part 2, 6.3 */
 #define TPM_ALG_SHA1   0x0004u
