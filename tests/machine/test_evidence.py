@@ -126,6 +126,17 @@ def test_registers():
         machine.expect_intact()
 
 
+@limit(120)
+def test_flood():
+    """A domain that asks for evidence without end gets it, and neither core nor vault suffers."""
+    with enrolled_standin() as machine:
+        said = machine.attack("evidence-flood")
+        equal(re.search(r"evidence ([1-9]\d*) times", said) is None, False,
+              f"that no evidence came of the flood: {said!r}")
+        machine.expect_vault()
+        machine.expect_intact()
+
+
 def breaks(tpm, fault, at):
     """From now on the TPM fails once, at the next command with that code."""
     tpm.fault, tpm.breaks_at, tpm.lasts = fault, broken_tpm.first_of(at), 1
