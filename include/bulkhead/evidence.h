@@ -43,7 +43,8 @@ enum bh_claim {
 enum bh_report_key {
     BH_REPORT_BOOT_ID = 0,   /* bytes, 16: as in BH_EVENT_BOOT */
     BH_REPORT_NEXT = 1,      /* unsigned: sequence number of the next event */
-    BH_REPORT_SMIS = 2,      /* unsigned: SMIs that interrupted domains */
+    BH_REPORT_SMIS = 2,      /* unsigned: SMIs that interrupted domains and were intercepted: none
+                                is where firmware has set HWCR.SMMLOCK */
     BH_REPORT_SMI_WORST = 3, /* unsigned: the longest of them, ns */
     BH_REPORT_DOMAINS = 4,   /* array of maps, in the policy's order */
 };
