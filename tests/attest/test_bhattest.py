@@ -137,6 +137,18 @@ def test_json_into_a_file():
               (case.nonce, 0, ["work", "vault"]), "the file")
     with Case() as case:
         case.appraise("-o", case.path / "nowhere" / "verdict.json", code=INTERNAL)
+        case.appraise()  # the nonce wasn't spent for nothing
+
+
+def test_no_earlier_verdict():
+    """Where nothing can be said, -o leaves no verdict of before."""
+    with Case() as case:
+        verdict = case.path / "verdict.json"
+        case.appraise("-o", verdict)
+        shutil.rmtree(case.path / "state" / "floor")
+        (case.path / "state" / "floor").write_text("")
+        case.appraise("-o", verdict, code=INTERNAL)
+        equal(verdict.read_text(), "", "the verdict's file")
 
 
 def test_json_of_a_finding():

@@ -24,6 +24,7 @@ struct inputs {
     struct reference reference;
     struct rules rules;
     struct state state;
+    FILE *output; /* of -o, empty at first: no verdict of before may pass for this one's */
 };
 
 static bool load_evidence(struct inputs *inputs, const char *path, char fault[FAULT_SIZE])
@@ -48,12 +49,22 @@ static bool parse_age(const char *text, int64_t *age)
     return true;
 }
 
+static bool open_output(struct inputs *inputs, const char *path, char fault[FAULT_SIZE])
+{
+    inputs->output = path != NULL ? fopen(path, "w") : NULL;
+    if (path == NULL || inputs->output != NULL)
+        return true;
+    snprintf(fault, FAULT_SIZE, "%s: the verdict can't be written: %s", path, strerror(errno));
+    return false;
+}
+
 /* What is wrong with the record or the reference values becomes their fault, and a finding. */
 static enum exit_status load(struct inputs *inputs, const struct arguments *from)
 {
     char fault[FAULT_SIZE];
 
-    if (!load_evidence(inputs, from->evidence, fault) ||
+    if (!open_output(inputs, from->output, fault) ||
+        !load_evidence(inputs, from->evidence, fault) ||
         !public_key_load(&inputs->authority, from->authority, fault) ||
         !public_key_load(&inputs->author, from->author, fault) ||
         !rules_load(&inputs->rules, from->rules, fault) ||
@@ -77,18 +88,10 @@ static bool write_json(const struct result *result, const struct inputs *inputs,
     return is_written && fputc('\n', out) != EOF && fflush(out) == 0;
 }
 
-static bool write_file(const struct result *result, const struct inputs *inputs, const char *path)
-{
-    FILE *file = fopen(path, "w");
-    bool is_written = file != NULL && write_json(result, inputs, file);
-
-    return file != NULL && fclose(file) == 0 && is_written;
-}
-
 static enum exit_status show(const struct result *result, const struct inputs *inputs,
                              const struct arguments *from)
 {
-    if (from->output != NULL && !write_file(result, inputs, from->output))
+    if (inputs->output != NULL && !write_json(result, inputs, inputs->output))
         return fail(EXIT_INTERNAL, "%s: the verdict can't be written: %s", from->output,
                     strerror(errno));
     if (from->is_json && !write_json(result, inputs, stdout))
@@ -149,5 +152,7 @@ enum exit_status command_appraise(char **arguments)
         status = judge(&inputs, &from);
     record_free(&inputs.record);
     free(inputs.evidence);
+    if (inputs.output != NULL)
+        fclose(inputs.output); /* write_json flushed it */
     return status;
 }
