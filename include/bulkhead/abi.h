@@ -37,13 +37,15 @@ enum bh_call {
      */
     BH_CALL_ATTEST_START = 6, /* RDI = GPA of struct bh_attest_request, RSI = its size -> BH_OK;
                                  BH_E_BUSY: another domain's evidence is being made, or has not
-                                 been read to its end and is younger than 10 s, or an earlier one
-                                 of this domain's is being made: call again */
+                                 been read to its end and is younger than 10 s, or another domain
+                                 has its turn next, or an earlier one of this domain's is being
+                                 made: call again; BH_E_TPM, BH_E_UNENROLLED: there will be none */
     BH_CALL_ATTEST_POLL = 7,  /* -> BH_OK with RDI = size of the evidence; BH_E_AGAIN: call again;
                                  BH_E_ARG: none was asked for, or another domain's took its place;
                                  other errors: there will be none, and START may be called again */
     BH_CALL_ATTEST_READ = 8,  /* RDI = GPA, RSI = size 1..4096, RDX = offset: copies a part of the
-                                 evidence -> RDI = bytes copied; BH_E_AGAIN: call again */
+                                 evidence -> RDI = bytes copied; BH_E_AGAIN: call again; BH_E_ARG:
+                                 offset beyond its end, or as for POLL */
     BH_CALLS
 };
 
