@@ -1,5 +1,6 @@
 #include "core/audit/audit.h"
 
+#include "bulkhead/evidence.h"
 #include "core/platform/platform.h"
 
 static const char *const word_of[VIOLATIONS] = {
@@ -18,6 +19,8 @@ static struct audit_first first[BH_MAX_DOMAINS][VIOLATIONS];
 static struct audit_end ends[BH_MAX_DOMAINS];
 static bool ended[BH_MAX_DOMAINS];
 static struct audit_smis smis[BH_MAX_DOMAINS];
+
+static bool smis_are_hidden; /* written before any domain runs */
 
 uint64_t audit_note(unsigned index, enum violation kind, uint64_t address)
 {
@@ -72,6 +75,11 @@ void audit_smi(unsigned index, uint64_t ticks)
         __atomic_store_n(&row->worst, ticks, __ATOMIC_RELAXED);
 }
 
+void audit_hide_smis(void)
+{
+    smis_are_hidden = true;
+}
+
 struct audit_smis audit_smis(void)
 {
     struct audit_smis sum = {0};
@@ -82,5 +90,7 @@ struct audit_smis audit_smis(void)
         sum.count += __atomic_load_n(&smis[i].count, __ATOMIC_RELAXED);
         sum.worst = worst > sum.worst ? worst : sum.worst;
     }
+    if (smis_are_hidden)
+        sum.count = BH_SMIS_HIDDEN;
     return sum;
 }

@@ -61,9 +61,12 @@ const struct audit_end *audit_end(unsigned index);
 /* An SMI interrupted domain `index`; `ticks` of the TSC went by until core was back. */
 void audit_smi(unsigned index, uint64_t ticks);
 
+/* No SMI is intercepted on this machine, so nobody can count them. */
+void audit_hide_smis(void);
+
 /* Over all domains. */
 struct audit_smis {
-    uint64_t count;
+    uint64_t count; /* BH_SMIS_HIDDEN (bulkhead/evidence.h) if nobody can count them */
     uint64_t worst; /* ticks */
 };
 struct audit_smis audit_smis(void);

@@ -6,6 +6,7 @@
  */
 #include <sodium/crypto_hash_sha256.h>
 
+#include "core/audit/audit.h"
 #include "core/platform/platform.h"
 #include "core/smm_container/handlers.h"
 #include "core/smm_container/smm.h"
@@ -184,6 +185,8 @@ void smm_take(struct bh_event_smm *found)
         fatal("SMM: %u CPUs keep the firmware's SMI handler, and nothing protects it. Switch SMM "
               "lock on in the firmware's set-up",
               native);
+    if (hwcr_has_smmlock())
+        audit_hide_smis(); /* the intercept has no effect then (APM vol. 2, 3.2.10) */
     if (native)
         print("SMM: %u CPUs relocated, %u native: their SMI handler is the firmware's, which has "
               "locked it",

@@ -43,11 +43,12 @@ enum bh_claim {
 enum bh_report_key {
     BH_REPORT_BOOT_ID = 0,   /* bytes, 16: as in BH_EVENT_BOOT */
     BH_REPORT_NEXT = 1,      /* unsigned: sequence number of the next event */
-    BH_REPORT_SMIS = 2,      /* unsigned: SMIs that interrupted domains and were intercepted: none
-                                is where firmware has set HWCR.SMMLOCK */
+    BH_REPORT_SMIS = 2,      /* unsigned: SMIs that interrupted domains and were intercepted, or
+                                BH_SMIS_HIDDEN */
     BH_REPORT_SMI_WORST = 3, /* unsigned: the longest of them, ns */
     BH_REPORT_DOMAINS = 4,   /* array of maps, in the policy's order */
 };
+#define BH_SMIS_HIDDEN UINT64_MAX /* firmware has set HWCR.SMMLOCK: core sees none of them */
 enum bh_report_domain_key {
     BH_REPORT_NAME = 0,       /* text */
     BH_REPORT_STATE = 1,      /* unsigned: enum bh_domain_state */

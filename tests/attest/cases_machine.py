@@ -363,6 +363,15 @@ def settings_changed(attester):
     other_firmware(1)(attester)
 
 
+def hidden_smis(limit):
+    """Firmware hides SMIs from core; the rules allow that many."""
+    def change(attester):
+        attester.alter.report = lambda told: {**told, 2: 2**64 - 1}
+        rules(lambda r: r.update(smis=limit))(attester)
+
+    return change
+
+
 RULES = {
     "crashed": ("C602", crashed, "vault"),
     "stopped": ("C602", stopped, "vault"),
@@ -381,6 +390,8 @@ RULES = {
     "unmeasured": ("W603", told_unmeasured("unmeasured"), "profile"),
     "settings-changed": ("W603", settings_changed, "settings"),
     "more-smis-than-allowed": ("C602", rules(lambda r: r.update(smis=2)), "smis"),
+    "hidden-smis-are-more": ("C602", hidden_smis(2**40), "smis"),
+    "hidden-smis-warn": ("W603", hidden_smis("warn"), "smis"),
     "smis-warn": ("W603", rules(lambda r: r.update(smis="warn")), "smis"),
     "log-full": ("W603", log_full, "log"),
 }

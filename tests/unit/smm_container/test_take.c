@@ -4,6 +4,8 @@
 
 #include <sodium.h>
 
+#include "bulkhead/evidence.h"
+#include "core/audit/audit.h"
 #include "core/smm_container/handlers.h"
 #include "core/smm_container/smm.h"
 #include "models/console_model.h"
@@ -204,6 +206,7 @@ static void amds_own_lock_counts(void **state)
     console_clear();
     smm_take(&found);
     assert_non_null(strstr(console_text, "0 CPUs relocated, 2 native"));
+    assert_true(audit_smis().count == BH_SMIS_HIDDEN);
 }
 
 /* What stops the machine */
