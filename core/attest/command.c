@@ -196,7 +196,10 @@ bool tpm_take_read_clock(const struct tpm_message *m, struct tpm_clock *clock)
     tpm_get64(&r); /* clock */
     clock->reset_count = tpm_get32(&r);
     clock->restart_count = tpm_get32(&r);
-    return tpm_get8(&r) <= 1 /* safe */ && tpm_is_at_end(&r);
+    uint8_t safe = tpm_get8(&r);
+
+    clock->is_safe = safe == 1;
+    return safe <= 1 && tpm_is_at_end(&r);
 }
 
 /* TPM2_GetRandom, part 3, 16.1: fewer bytes than asked for would be legal, but for these sizes */

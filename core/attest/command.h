@@ -52,6 +52,8 @@ bool tpm_take_nv_read(const struct tpm_message *message, void *data, uint16_t si
 struct tpm_clock {
     uint32_t reset_count;
     uint32_t restart_count;
+    bool is_safe; /* false after power was cut, until the TPM's clock passes what it may have shown
+                   */
 };
 void tpm_make_read_clock(struct tpm_message *message);
 bool tpm_take_read_clock(const struct tpm_message *message, struct tpm_clock *clock);

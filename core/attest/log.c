@@ -15,7 +15,7 @@ static struct {
     const struct bh_header *policy; /* NULL: off */
     uint8_t boot_id[LOG_BOOT_ID];
     bool is_enrolled;
-    uint64_t lag;
+    uint64_t lag, goal; /* of the TPM's counter */
 } measured;
 
 static void hash_from(size_t start)
@@ -130,7 +130,12 @@ uint64_t log_counter_lag(void)
     return measured.lag;
 }
 
-void log_counter_raised(void)
+void log_counter_is(uint64_t counter)
 {
-    measured.lag--;
+    uint64_t left;
+
+    if (measured.goal == 0)
+        measured.goal = counter + measured.lag;
+    left = counter < measured.goal ? measured.goal - counter : 0;
+    measured.lag = left < measured.lag ? left : measured.lag;
 }

@@ -51,6 +51,6 @@ const uint8_t *log_boot_id(void);
 void log_set_enrolled(uint64_t lag);
 bool log_is_enrolled(void);
 uint64_t log_counter_lag(void);
-void log_counter_raised(void); /* by one */
+void log_counter_is(uint64_t counter); /* as the TPM says now; it only grows */
 
 #endif

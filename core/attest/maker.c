@@ -2,7 +2,9 @@
 
 #include <sodium/crypto_hash_sha256.h>
 
+#include "core/attest/clock.h"
 #include "core/attest/command.h"
+#include "core/attest/complain.h"
 #include "core/attest/log.h"
 #include "core/attest/pull.h"
 #include "core/attest/snapshot.h"
@@ -14,14 +16,13 @@
 #define REPORT_MAX    4096u /* BH_MAX_DOMAINS rows with all kinds of violations, and more */
 #define EVIDENCE_REST 4096u /* all claims but log and report */
 #define COUNTER_SIZE  8u    /* of BH_NV_COUNTER, big-endian */
-#define RAISES_AT_ONCE \
-    16u           /* of the counter: evidence of a policy far ahead must not wait for all */
-#define LINES 16u /* then lines about failures come at powers of two */
+#define RAISES_MAX    16u   /* of the counter, in one evidence: it must not wait for all */
 
 /* What the TPM is to do next. */
 enum step {
     STEP_REST,
     STEP_FLUSH_OLD,
+    STEP_CLOCK,
     STEP_READ_RUNTIME,
     STEP_EXTEND,
     STEP_DIGESTS,
@@ -64,8 +65,6 @@ static struct {
     uint8_t report[REPORT_MAX];
     size_t report_size;
 } maker;
-
-static uint64_t failures;
 
 static uint8_t evidence[LOG_MAX + REPORT_MAX + EVIDENCE_REST];
 static size_t evidence_size;
@@ -128,8 +127,6 @@ static enum step take_digests(void)
 {
     return after_pull(pull_take_digests(&maker.message));
 }
-
-/* Keys. */
 
 static void make_ak(void)
 {
@@ -204,7 +201,6 @@ static void make_counter(void)
 
 static enum step take_counter(void)
 {
-    static uint64_t goal;
     uint8_t bytes[COUNTER_SIZE];
     uint64_t counter = 0;
 
@@ -212,11 +208,8 @@ static enum step take_counter(void)
         return malformed("TPM2_NV_Read");
     for (unsigned i = 0; i < sizeof(bytes); i++)
         counter = counter << 8 | bytes[i];
-    if (goal == 0)
-        goal = counter + log_counter_lag();
-    while (log_counter_lag() != 0 && counter + log_counter_lag() > goal)
-        log_counter_raised();
-    if (log_counter_lag() == 0 || maker.raises == RAISES_AT_ONCE)
+    log_counter_is(counter);
+    if (log_counter_lag() == 0 || maker.raises == RAISES_MAX)
         return STEP_PCRS;
     maker.raises++;
     return STEP_RAISE_LOCALITY;
@@ -231,8 +224,6 @@ static enum step take_raise(void)
 {
     return tpm_take_nv_increment(&maker.message) ? STEP_COUNTER : malformed("TPM2_NV_Increment");
 }
-
-/* PCRs and quote. */
 
 static void make_pcrs(void)
 {
@@ -310,6 +301,23 @@ static enum step flushed(void)
 static enum step flushed_old(void)
 {
     maker.session = 0;
+    return STEP_CLOCK;
+}
+
+static void make_clock(void)
+{
+    tpm_make_read_clock(&maker.message);
+}
+
+static enum step take_clock(void)
+{
+    bool is_enough;
+
+    if (!clock_take(&maker.message, &is_enough))
+        return malformed("TPM2_ReadClock");
+    if (!is_enough)
+        return STEP_CLOCK;
+    snapshot_take(&maker.snapshot, log_policy()->domains.count);
     return first_event();
 }
 
@@ -318,6 +326,7 @@ static const struct {
     enum step (*take)(void);
 } steps[] = {
     [STEP_FLUSH_OLD] = {make_flush, flushed_old},
+    [STEP_CLOCK] = {make_clock, take_clock},
     [STEP_READ_RUNTIME] = {make_read_runtime, take_read_runtime},
     [STEP_EXTEND] = {make_extend, take_digests},
     [STEP_DIGESTS] = {make_digests, take_digests},
@@ -359,13 +368,7 @@ static enum step refused(void)
 
 static enum step fail(void)
 {
-    const struct tpm_fault *fault = tpm_fault();
-
-    failures++;
-    if (failures <= LINES || (failures & (failures - 1)) == 0)
-        print("attest: no evidence for %s: %s: %s, 0x%x. %s",
-              bh_domain_row(log_policy(), maker.index)->name, tpm_error_cause(fault->error),
-              fault->doing, fault->detail, tpm_error_remedy(fault->error));
+    complain(maker.index);
     if (maker.result == BH_E_AGAIN)
         maker.result = BH_E_TPM;
     return maker.session != 0 ? STEP_FLUSH : STEP_REST;
@@ -384,8 +387,8 @@ enum bh_result maker_begin(unsigned index, const struct bh_attest_request *asked
     maker.has_ueid = false;
     maker.got = 0;
     maker.raises = 0;
-    snapshot_take(&maker.snapshot, log_policy()->domains.count);
-    maker.step = maker.session != 0 ? STEP_FLUSH_OLD : first_event();
+    clock_begin();
+    maker.step = maker.session != 0 ? STEP_FLUSH_OLD : STEP_CLOCK;
     return BH_OK;
 }
 

@@ -31,6 +31,7 @@ struct tpm_model {
     bool has_ak, has_ek;
     unsigned polls_busy; /* how often a command says that it isn't done */
     unsigned pcrs_at_once;
+    uint64_t clock_is_safe_at; /* core's time */
 
     uint32_t fails_at; /* the command of that number, from 1; 0: none */
     enum tpm_model_failure failure;

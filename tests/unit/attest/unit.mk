@@ -11,7 +11,7 @@ unit/attest/test_record := tests/unit/attest/fabricate.c tools/policyc/sign/sign
 unit-libs/attest/test_record := $(ATTEST_LIBS)
 
 # All of core's evidence but the TPM's registers, on a model of a TPM.
-EVIDENCE_ON_MODEL := $(addprefix core/attest/,quote.c maker.c pull.c snapshot.c log.c command.c \
+EVIDENCE_ON_MODEL := $(addprefix core/attest/,quote.c maker.c clock.c complain.c pull.c snapshot.c log.c command.c \
 	message.c error.c) core/audit/audit.c $(addprefix lib/,evidence.c cbor.c evlog.c format.c) \
 	tests/models/tpm_model.c tests/models/time_model.c \
 	tests/models/console_model.c tests/unit/attest/evidence_log.c
