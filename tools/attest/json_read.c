@@ -76,6 +76,17 @@ bool read_number(const json_t *object, const char *key, uint64_t *number, char f
     return true;
 }
 
+bool read_launch(const json_t *object, enum profile *profile, char fault[FAULT_SIZE])
+{
+    char name[16];
+
+    if (!read_text(object, "profile", name, sizeof(name), fault))
+        return false;
+    *profile = profile_find(name);
+    return *profile == PROFILE_STATIC || *profile == PROFILE_UNMEASURED ||
+           refuse(fault, "profile", "\"static\" or \"unmeasured\"");
+}
+
 const json_t *read_object(const json_t *object, const char *key, char fault[FAULT_SIZE])
 {
     const json_t *value = json_object_get(object, key);

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "profile.h"
 #include "signed.h"
 
 /* An object whose "format" is that; NULL if it isn't. To be freed by json_decref. */
@@ -22,6 +23,8 @@ bool read_hex(const json_t *object, const char *key, void *bytes, size_t size,
 bool read_hex_any(const json_t *object, const char *key, void *bytes, size_t room, size_t *size,
                   char fault[FAULT_SIZE]);
 bool read_number(const json_t *object, const char *key, uint64_t *number, char fault[FAULT_SIZE]);
+/* "profile": one that something can be enrolled or predicted in. */
+bool read_launch(const json_t *object, enum profile *profile, char fault[FAULT_SIZE]);
 const json_t *read_object(const json_t *object, const char *key, char fault[FAULT_SIZE]);
 const json_t *read_array(const json_t *object, const char *key, size_t longest,
                          char fault[FAULT_SIZE]);

@@ -102,24 +102,14 @@ static bool read_smm(struct record *to, const json_t *root)
            refuse(to, "\"smm\": a digest is there for \"replaced\" only, else zero");
 }
 
-static bool read_profile(struct record *to, const json_t *root)
-{
-    char name[16];
-
-    if (!read_text(root, "profile", name, sizeof(name), to->fault))
-        return false;
-    to->profile = profile_find(name);
-    return to->profile == PROFILE_STATIC || to->profile == PROFILE_UNMEASURED ||
-           refuse(to, "\"profile\": expected \"static\" or \"unmeasured\"");
-}
-
 /* What a trusted first boot showed: all of it or, before that, nothing. */
 static bool read_pinned(struct record *to, const json_t *root)
 {
     if (json_object_get(root, "pcr") == NULL && json_object_get(root, "smm") == NULL &&
         json_object_get(root, "profile") == NULL)
         return true;
-    to->is_pinned = read_pcrs(to, root) && read_smm(to, root) && read_profile(to, root);
+    to->is_pinned =
+        read_pcrs(to, root) && read_smm(to, root) && read_launch(root, &to->profile, to->fault);
     return to->is_pinned;
 }
 

@@ -28,17 +28,6 @@ static bool read_policy(struct reference *to, const json_t *root)
            read_hex(policy, "matrix", to->matrix, sizeof(to->matrix), to->fault);
 }
 
-static bool read_profile(struct reference *to, const json_t *root)
-{
-    char name[16];
-
-    if (!read_text(root, "profile", name, sizeof(name), to->fault))
-        return false;
-    to->profile = profile_find(name);
-    return to->profile == PROFILE_STATIC || to->profile == PROFILE_UNMEASURED ||
-           refuse(to, "\"profile\": expected \"static\" or \"unmeasured\"");
-}
-
 static bool read_files(struct reference *to, const json_t *root)
 {
     const json_t *files = read_array(root, "files", REFERENCE_MAX_FILES, to->fault);
@@ -168,7 +157,8 @@ bool reference_parse(struct reference *reference, const char *json, size_t size)
     if (root == NULL)
         return false;
     sha256(json, size, reference->id);
-    is_read = read_policy(reference, root) && read_profile(reference, root) &&
+    is_read = read_policy(reference, root) &&
+              read_launch(root, &reference->profile, reference->fault) &&
               (reference->profile == PROFILE_UNMEASURED || read_loader(reference, root)) &&
               read_events(reference, root);
     json_decref(root);

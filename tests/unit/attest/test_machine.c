@@ -26,16 +26,10 @@ static void reset_or_resumed(void **state)
     struct machine *machine;
 
     (void)state;
-#define CASE(change)   \
-    machine = begin(); \
-    change;            \
-    finish(machine);   \
-    rejected(machine, CODE_E308)
-    CASE(machine->safe = 0);
-    CASE(machine->reset_count++);
-    CASE(machine->restart_count++);
-    CASE(machine->firmware++);
-#undef CASE
+    REJECTED(machine->safe = 0, CODE_E308);
+    REJECTED(machine->reset_count++, CODE_E308);
+    REJECTED(machine->restart_count++, CODE_E308);
+    REJECTED(machine->firmware++, CODE_E308);
 }
 
 /* Check 12. */
@@ -44,17 +38,11 @@ static void reference_values_that_do_not_count(void **state)
     struct machine *machine;
 
     (void)state;
-#define CASE(change)   \
-    machine = begin(); \
-    change;            \
-    finish(machine);   \
-    rejected(machine, CODE_E501)
-    CASE(strcpy(machine->reference.fault, "altered"));
-    CASE(machine->floor = machine->policy.version + 1);
-    CASE(machine->reference.profile = PROFILE_UNMEASURED);
-    CASE(memset(machine->asked.reference, 9, 32));
-    CASE(machine->without_reference = true);
-#undef CASE
+    REJECTED(strcpy(machine->reference.fault, "altered"), CODE_E501);
+    REJECTED(machine->floor = machine->policy.version + 1, CODE_E501);
+    REJECTED(machine->reference.profile = PROFILE_UNMEASURED, CODE_E501);
+    REJECTED(memset(machine->asked.reference, 9, 32), CODE_E501);
+    REJECTED(machine->without_reference = true, CODE_E501);
     machine = begin();
     machine->floor = machine->policy.version;
     memcpy(machine->asked.reference, machine->reference.id, 32);

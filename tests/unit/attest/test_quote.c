@@ -62,20 +62,14 @@ static void not_enrolled(void **state)
     struct machine *machine;
 
     (void)state;
-#define CASE(change)   \
-    machine = begin(); \
-    change;            \
-    finish(machine);   \
-    rejected(machine, CODE_E201)
-    CASE(strcpy(machine->record.fault, "signed by nobody"));
-    CASE(machine->record.is_revoked = true);
-    CASE(machine->record.expires = MACHINE_NOW);
-    CASE(machine->record.issued = MACHINE_NOW + 1);
-    CASE(machine->record.ak_public[80] ^= 1);
-    CASE(machine->record.ak_public_size--);
-    CASE(machine->record.is_pinned = false);
-    CASE(machine->without_ueid = true);
-#undef CASE
+    REJECTED(strcpy(machine->record.fault, "signed by nobody"), CODE_E201);
+    REJECTED(machine->record.is_revoked = true, CODE_E201);
+    REJECTED(machine->record.expires = MACHINE_NOW, CODE_E201);
+    REJECTED(machine->record.issued = MACHINE_NOW + 1, CODE_E201);
+    REJECTED(machine->record.ak_public[80] ^= 1, CODE_E201);
+    REJECTED(machine->record.ak_public_size--, CODE_E201);
+    REJECTED(machine->record.is_pinned = false, CODE_E201);
+    REJECTED(machine->without_ueid = true, CODE_E201);
 }
 
 static void another_machines_record(void **state)

@@ -14,6 +14,14 @@ void finish(struct machine *machine);
 void drop(struct machine *machine);
 /* Rejected by that code alone: nothing is said of any domain. */
 void rejected(struct machine *machine, enum code code);
+/* So is a machine that is changed before it attests: `change` is of the caller's `machine`. */
+#define REJECTED(change, code)     \
+    do {                           \
+        machine = begin();         \
+        change;                    \
+        finish(machine);           \
+        rejected(machine, (code)); \
+    } while (0)
 void judged(const struct machine *machine, size_t domain, enum tier tier, enum code code,
             const char *component);
 void all_judged(struct machine *machine, enum tier tier, enum code code, const char *component);
