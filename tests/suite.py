@@ -22,7 +22,7 @@ TESTS = pathlib.Path(__file__).resolve().parent
 ROOT = TESTS.parent
 UNIT_PROGRAMS = ROOT / "build" / "tests" / "unit"
 IMPORT_PATH = [str(TESTS), str(ROOT / "tools" / "run"),
-               *(str(TESTS / name) for name in ("attest", "harness", "machine", "policyc"))]
+               *(str(TESTS / name) for name in ("attest", "bench", "harness", "machine", "policyc"))]
 PROGRAM_LIMIT = 60
 FUNCTION_LIMIT = 120
 

@@ -2,14 +2,11 @@
 import pathlib
 import re
 import subprocess
-import sys
 import tempfile
 
+import bundle
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "attest")]
-
-import bundle  # noqa: E402
-
 PROGRAM = ROOT / "build" / "tests" / "bench" / "appraise"
 TOLD = re.compile(r"^appraisals (\S+) verifications (\S+) log (\d+)$", re.MULTILINE)
 MORE_EVENTS = (0, 100, 1000, 4000)  # behind those of the boot; more than 1 MiB is refused

@@ -27,8 +27,9 @@ $(BENCH_BUILD)/measure: $(BENCH_BUILD)/measured_begin.o $(BENCH_MEASURED) \
 		$(BENCH_BUILD)/measured_end.o $(BENCH_MODELS)
 	@$(CC) -no-pie -o $@ $^ -lcmocka -lsodium -Wl,-z,noexecstack
 
+# PARTS="trips memory" measures only those and leaves the other figures as they are recorded.
 .PHONY: bench
-bench: ## install what is needed, build, measure; renews the tables of docs/performance.md
+bench: ## install what is needed, build, measure; records the figures of docs/performance.md
 	@scripts/setup.sh test
 	@$(MAKE) --no-print-directory all $(BENCH_BUILD)/appraise $(BENCH_BUILD)/measure
-	@tests/bench/bench.py --update
+	@tests/bench/bench.py --update $(PARTS)

@@ -1,0 +1,62 @@
+"""What round trips to core cost: domains/bench runs once, with a TSC that counts instructions."""
+import pathlib
+import re
+import tempfile
+
+import package
+from qemu import Config, Kernel, Machine
+
+BENCH_POLICY = package.ROOT / "policy" / "bench.policy"
+BENCH_FILES = {"bench.image": package.BUILD / "domains" / "bench.bin"}
+ICOUNT = ("-icount", "shift=0,sleep=off")
+ROW = r"^bench: (?P<name>\S+) (?P<bits>\d+) tsc (?P<ticks>\d+) per (?P<count>\d+)\r?$"
+DONE = r"^bench: done\r?$"
+GROWTH = 0.02  # that is no failure
+NAMES = {
+    "cpuid": "CPUID", "vmmcall": "VMMCALL", "rdmsr": "RDMSR APIC_BASE",
+    "in-21": "IN 21h (granted: no exit)", "pci-read": "PCI CF8+CFC",
+    "apic-read": "LAPIC read (granted: no exit)", "apic-eoi": "LAPIC EOI write"}
+MODES = {"32": "32-bit, paging off", "64": "64-bit, paging on"}
+
+
+def measure():
+    """{name: {bits: instructions}}, each less what the empty loop costs."""
+    with tempfile.TemporaryDirectory() as directory:
+        parts = package.build(pathlib.Path(directory), BENCH_POLICY, BENCH_FILES)
+        config = Config(boot=Kernel(parts.core, tuple(parts.modules())), cpus=1, network=False,
+                        extra=ICOUNT)
+        with Machine(config) as machine:
+            machine.work.expect(DONE, 60)
+            text = machine.work.text
+    costs = {}
+    for row in re.finditer(ROW, text, re.MULTILINE):
+        costs.setdefault(row["name"], {})[row["bits"]] = int(row["ticks"]) / int(row["count"])
+    empty = costs.pop("empty")
+    return {name: {bits: round(cost - empty[bits], 1) for bits, cost in by_bits.items()}
+            for name, by_bits in costs.items()}
+
+
+def flat(costs):
+    """{"CPUID, 32-bit, paging off": instructions} for people."""
+    return {f"{NAMES[name]}, {MODES[bits]}": cost
+            for name, by_bits in costs.items() for bits, cost in by_bits.items()}
+
+
+def complaints(recorded, measured):
+    """What has grown beyond its record, or has none any more, a line each."""
+    recorded, measured = flat(recorded), flat(measured)
+    for row in recorded.keys() | measured.keys():
+        before, now = recorded.get(row), measured.get(row)
+        if before is None or now is None:
+            yield f"{row}: {'not recorded yet' if before is None else 'not measured any more'}"
+        elif now > before * (1 + GROWTH):
+            yield (f"{row}: grew from {before:g} to {now:g} instructions, by "
+                   f"{now / before - 1:.1%}; {GROWTH:.0%} are let pass")
+
+
+def table(costs):
+    lines = ["| round trip | instructions, 32-bit, paging off | 64-bit, paging on |",
+             "|---|---:|---:|"]
+    for name, by_bits in costs.items():
+        lines.append(f"| {NAMES[name]} | {by_bits['32']:g} | {by_bits['64']:g} |")
+    return "\n".join(lines)
