@@ -3,6 +3,9 @@
 #include "bulkhead/evidence.h"
 #include "core/platform/platform.h"
 
+/* By domain: who writes its rows below. */
+static struct spinlock locks[BH_MAX_DOMAINS];
+
 static const char *const word_of[VIOLATIONS] = {
 #define VIOLATION(name, word) [VIOLATION_##name] = (word),
 #include "tables/violations.def"
@@ -10,9 +13,9 @@ static const char *const word_of[VIOLATIONS] = {
 };
 
 /*
- * Owner of a domain's row: its own core, as a domain runs on one core; of kind DMA: who holds
- * the lock in dma.c. Other CPUs read; `first`, `ends` are complete before `counts`, `ended` say
- * that they are there, and never change again.
+ * Written under the domain's lock, `ends` by the one vCPU that stopped the domain. Others read:
+ * `first`, `ends` are complete before `counts`, `ended` say that they are there, and never change
+ * again.
  */
 static uint64_t counts[BH_MAX_DOMAINS][VIOLATIONS];
 static struct audit_first first[BH_MAX_DOMAINS][VIOLATIONS];
@@ -24,12 +27,17 @@ static bool smis_are_hidden; /* written before any domain runs */
 
 uint64_t audit_note(unsigned index, enum violation kind, uint64_t address)
 {
-    uint64_t *count = &counts[index][kind];
+    uint64_t *at = &counts[index][kind];
 
-    if (*count == 0)
+    spinlock_take(&locks[index]);
+
+    uint64_t count = *at + 1;
+
+    if (count == 1)
         first[index][kind] = (struct audit_first){.address = address, .tsc = read_tsc()};
-    __atomic_store_n(count, *count + 1, __ATOMIC_RELEASE);
-    return *count;
+    __atomic_store_n(at, count, __ATOMIC_RELEASE);
+    spinlock_release(&locks[index]);
+    return count;
 }
 
 void audit_violation(const struct bh_domain *domain, unsigned index, enum violation kind,
@@ -70,9 +78,11 @@ void audit_smi(unsigned index, uint64_t ticks)
 {
     struct audit_smis *row = &smis[index];
 
+    spinlock_take(&locks[index]);
     __atomic_store_n(&row->count, row->count + 1, __ATOMIC_RELAXED);
     if (ticks > row->worst)
         __atomic_store_n(&row->worst, ticks, __ATOMIC_RELAXED);
+    spinlock_release(&locks[index]);
 }
 
 void audit_hide_smis(void)

@@ -30,7 +30,7 @@ void audit_violation(const struct bh_domain *domain, unsigned index, enum violat
 
 /*
  * Counts one violation without a line, for those that have lines of their own; returns how many
- * there are by now. Each domain's counts of a kind have one writer at a time.
+ * there are by now.
  */
 uint64_t audit_note(unsigned index, enum violation kind, uint64_t address);
 
@@ -53,6 +53,7 @@ struct audit_end {
     uint64_t rip;
     uint64_t tsc;
 };
+/* Once a domain. */
 void audit_set_end(unsigned index, const struct audit_end *end);
 
 /* The domain's end; NULL while it runs. */

@@ -1,5 +1,7 @@
 #include "core/domain/domain.h"
 
+#include <stdbool.h>
+
 #include "core/domain/place.h"
 #include "core/exits/exits.h"
 #include "core/platform/platform.h"
@@ -43,28 +45,32 @@ static void load_start(struct vcpu *vcpu, const struct start_state *start)
     vmcb->ldtr = (struct vmcb_segment){.attributes = VMCB_SEG_LDT, .limit = 0xffff};
 }
 
-/* The domain that owns a core; BH_NOBODY if none does. */
-static uint32_t owner_of(uint32_t cpu)
+/* Whose core it is: the domain, and which of its vCPUs runs there. False if nobody's. */
+static bool find_owner(uint32_t cpu, uint32_t *index, uint32_t *id)
 {
-    for (uint32_t i = 0; i < policy->domains.count; i++)
-        if (bh_domain_row(policy, i)->core[0] == cpu)
-            return i;
-    return BH_NOBODY;
+    for (*index = 0; *index < policy->domains.count; ++*index) {
+        const struct bh_domain *domain = bh_domain_row(policy, *index);
+
+        for (*id = 0; *id < domain->ncores; ++*id)
+            if (domain->core[*id] == cpu)
+                return true;
+    }
+    return false;
 }
 
 noreturn void domains_run(struct cpu *cpu)
 {
-    uint32_t index = owner_of(cpu->index);
+    uint32_t index, id;
     struct vcpu *vcpu;
 
     idt_load_run();
-    if (index == BH_NOBODY)
+    if (!find_owner(cpu->index, &index, &id))
         for (;;)
             __asm__ volatile("hlt"); /* an NMI that isn't core's own wakes it for nothing */
     svm_enable_cpu(cpu->index);
-    vcpu = svm_init_vcpu(policy, index, cpu->index);
+    vcpu = svm_init_vcpu(policy, index, id, cpu->index);
     load_start(vcpu, &starts[index]);
-    exits_init_domain(vcpu);
+    exits_init_vcpu(vcpu);
     print("%s: starts on core %u", vcpu->domain->name, cpu->index);
     svm_run(vcpu, exits_handle);
 }

@@ -54,21 +54,26 @@ static int64_t call_ring(struct vcpu *vcpu)
 {
     unsigned end;
     const struct bh_channel *channel = find_channel(vcpu, vcpu->gpr[RDI], &end);
-    struct vcpu *other;
+    const struct vcpu *other;
     uint32_t other_index;
+    uint64_t bit;
 
     if (!channel)
         return BH_E_ARG;
     if (!(channel->end[end].rights & BH_CHANNEL_RING))
         return BH_E_DENIED;
     other_index = channel->end[!end].domain;
-    other = svm_vcpu_of(other_index);
-    if (other) {
-        uint64_t bit = 1ull << number_of(vcpu, channel, other_index);
-        uint64_t before = __atomic_fetch_or(&other->doorbells, bit, __ATOMIC_ACQ_REL);
+    other = svm_vcpu_of(other_index, 0);
+    if (!other)
+        return BH_OK;
+    bit = 1ull << number_of(vcpu, channel, other_index);
+    if (__atomic_fetch_or(&other->shared->doorbells, bit, __ATOMIC_ACQ_REL) & bit)
+        return BH_OK; /* one that already rings need not be woken again */
+    for (unsigned id = 0; id < other->domain->ncores; id++) {
+        const struct vcpu *sleeper = svm_vcpu_of(other_index, id);
 
-        if (!(before & bit)) /* one that already rings need not be woken again */
-            svm_wake(other);
+        if (sleeper)
+            svm_wake(sleeper);
     }
     return BH_OK;
 }
@@ -79,7 +84,7 @@ static int64_t call_wait(struct vcpu *vcpu)
 
     if (vcpu->domain->interrupts != BH_VIRTUAL)
         return BH_E_DENIED;
-    while (!(rung = __atomic_exchange_n(&vcpu->doorbells, 0, __ATOMIC_ACQ_REL)))
+    while (!(rung = __atomic_exchange_n(&vcpu->shared->doorbells, 0, __ATOMIC_ACQ_REL)))
         svm_host_window(vcpu, true);
     vcpu->gpr[RDI] = rung;
     return BH_OK;

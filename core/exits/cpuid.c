@@ -16,11 +16,11 @@ struct cpuid_answer {
     const struct cpuid_answer *next; /* for another subleaf of the same leaf; NULL: none */
 };
 
-/* Filled before the domain runs, read by its core alone. */
+/* By slot of the vCPU. Filled before it runs, read by its core alone. */
 static struct {
     const struct cpuid_answer *first[PLACES];
     struct cpuid_answer answer[BH_MAX_CPUID];
-} views[BH_MAX_DOMAINS];
+} views[BH_MAX_VCPUS];
 
 static const struct cpuid_answer nothing = {.flags = BH_CPUID_ANY_SUBLEAF};
 
@@ -41,18 +41,18 @@ static struct cpuid_answer make_answer(const struct bh_cpuid *row)
                                  .flags = row->flags};
 }
 
-void cpuid_init_domain(struct vcpu *vcpu)
+void cpuid_init_vcpu(struct vcpu *vcpu)
 {
     const struct bh_cpuid *rows =
         (const struct bh_cpuid *)bh_rows(vcpu->image, &vcpu->image->cpuid) +
         vcpu->domain->cpuid.offset;
 
-    vcpu->cpuid = views[vcpu->index].first;
+    vcpu->cpuid = views[vcpu->slot].first;
     for (unsigned i = 0; i < PLACES; i++)
-        views[vcpu->index].first[i] = &nothing;
+        views[vcpu->slot].first[i] = &nothing;
     for (unsigned i = 0; i < vcpu->domain->cpuid.count; i++) {
-        struct cpuid_answer *answer = &views[vcpu->index].answer[i];
-        const struct cpuid_answer **first = &views[vcpu->index].first[place_of(rows[i].leaf)];
+        struct cpuid_answer *answer = &views[vcpu->slot].answer[i];
+        const struct cpuid_answer **first = &views[vcpu->slot].first[place_of(rows[i].leaf)];
 
         if (rows[i].leaf & LEAF_HAS_NONE)
             fatal("policy image: %s: CPUID row %u is for leaf 0x%x, which core can't answer. Build "

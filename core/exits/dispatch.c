@@ -30,10 +30,11 @@ static const char *text_of(uint64_t code)
     return "an exit that core doesn't know";
 }
 
-void exits_init_domain(struct vcpu *vcpu)
+void exits_init_vcpu(struct vcpu *vcpu)
 {
-    cpuid_init_domain(vcpu);
-    vdev_init_domain(vcpu);
+    cpuid_init_vcpu(vcpu);
+    if (vcpu->id == 0)
+        vdev_init_domain(vcpu);
 }
 
 void exits_handle(struct vcpu *vcpu)
@@ -88,7 +89,7 @@ static _Noreturn void stop(struct vcpu *vcpu, bool asked, const char *why)
 {
     const struct vmcb *v = vcpu->vmcb;
 
-    vcpu->stopped = true;
+    __atomic_store_n(&vcpu->shared->stopped, true, __ATOMIC_RELEASE);
     note_end(vcpu, asked);
     print("%s: stopped: %s (exit 0x%lx, info 0x%lx 0x%lx)", vcpu->domain->name, why, v->exitcode,
           v->exitinfo1, v->exitinfo2);

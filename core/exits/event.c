@@ -39,7 +39,7 @@ void exit_hlt(struct vcpu *vcpu)
 
     if (insn.kind != INSN_OTHER || insn.opcode != 0xf4)
         exits_stop(vcpu, "its code changed while core was answering it");
-    while (!__atomic_load_n(&vcpu->doorbells, __ATOMIC_ACQUIRE))
+    while (!__atomic_load_n(&vcpu->shared->doorbells, __ATOMIC_ACQUIRE))
         svm_host_window(vcpu, true);
     exits_set_rip(vcpu, vcpu->vmcb->rip + insn.length);
 }

@@ -4,8 +4,11 @@
 
 #include "core/svm/svm.h"
 
-/* Prepares what exits of this domain look up: its CPUID answers, its virtual PCI and APIC state. */
-void exits_init_domain(struct vcpu *vcpu);
+/*
+ * Prepares what exits of this vCPU look up: its CPUID answers and, for a domain's vCPU 0,
+ * which runs before the others do, the domain's virtual devices.
+ */
+void exits_init_vcpu(struct vcpu *vcpu);
 
 /* Answers one #VMEXIT; the handler for svm_run(). */
 void exits_handle(struct vcpu *vcpu);

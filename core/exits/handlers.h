@@ -61,7 +61,7 @@ int64_t call_attest_start(struct vcpu *vcpu);
 int64_t call_attest_poll(struct vcpu *vcpu);
 int64_t call_attest_read(struct vcpu *vcpu);
 
-/* Fills the CPUID answers of the domain from its rows and this CPU. */
-void cpuid_init_domain(struct vcpu *vcpu);
+/* Fills the vCPU's CPUID answers from the domain's rows and this CPU. */
+void cpuid_init_vcpu(struct vcpu *vcpu);
 
 #endif

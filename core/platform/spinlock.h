@@ -4,8 +4,10 @@
  *
  * Locks and their order (a lock is taken only while holding ones that stand above it):
  *   smm (take.c): the places that SMI handlers are planted in; during boot
+ *   vdev (vdev.c), one a domain: what its vCPUs have selected in virtual devices, its PCI views
  *   dma (dma.c): the device table, the IOMMUs' rings and logs
  *   evidence (quote.c): evidence, the log, the TPM; others' calls don't wait for it
+ *   audit (audit.c), one a domain: its counts and first violations; a leaf
  *   pci (pci.c): ports CF8h and CFCh; a leaf
  *   ioapic (apic.c): the I/O APIC's index and window; a leaf
  *   rtc (rtc.c): ports 70h and 71h; a leaf

@@ -19,16 +19,18 @@ _Noreturn void svm_loop(struct vcpu *vcpu);
 void svm_window(struct vmcb *guest, struct vmcb *host, bool sleep, bool interrupts);
 void svm_call_host(struct vmcb *guest, struct vmcb *host, void (*function)(void *), void *argument);
 
-/*
- * Owner of each: the CPU that runs the domain. Others find it once `vmcb` is set, which is last;
- * they set bits in `doorbells` and change nothing else.
- */
-static struct vcpu vcpus[BH_MAX_DOMAINS];
+/* Owner of each: the CPU that runs the vCPU. By slot. */
+static struct vcpu vcpus[BH_MAX_VCPUS];
+static struct vmcb guest_vmcb[BH_MAX_VCPUS] __attribute__((aligned(4096)));
+
+/* Where others find a vCPU: set when it is complete. */
+static struct vcpu *vcpu_of[BH_MAX_DOMAINS][BH_MAX_CORES];
+
+static struct svm_domain shared[BH_MAX_DOMAINS];
 
 /* Owner of each: the CPU of that number. */
 static _Alignas(4096) uint8_t hsave[BH_MAX_CORES][4096];
 static struct vmcb host_state[BH_MAX_CORES] __attribute__((aligned(4096)));
-static struct vmcb guest_vmcb[BH_MAX_CORES] __attribute__((aligned(4096)));
 
 const uint16_t svm_no_code = 0;
 
@@ -39,11 +41,20 @@ void svm_enable_cpu(unsigned cpu)
     __asm__ volatile("vmsave %0" : : "a"(&host_state[cpu]) : "memory");
 }
 
-struct vcpu *svm_init_vcpu(const struct bh_header *image, unsigned index, unsigned cpu)
+/* vCPUs in the order of domains, then of their cores: each finds its place without a lock. */
+static unsigned slot_of(const struct bh_header *image, unsigned index, unsigned id)
+{
+    for (unsigned i = 0; i < index; i++)
+        id += bh_domain_row(image, i)->ncores;
+    return id;
+}
+
+struct vcpu *svm_init_vcpu(const struct bh_header *image, unsigned index, unsigned id, unsigned cpu)
 {
     const struct bh_domain *domain = bh_domain_row(image, index);
-    struct vcpu *vcpu = &vcpus[index];
-    struct vmcb *vmcb = &guest_vmcb[cpu];
+    unsigned slot = slot_of(image, index, id);
+    struct vcpu *vcpu = &vcpus[slot];
+    struct vmcb *vmcb = &guest_vmcb[slot];
 
     memset(vmcb, 0, sizeof(*vmcb));
     memcpy(vmcb->intercepts, domain->intercepts, sizeof(vmcb->intercepts));
@@ -61,23 +72,27 @@ struct vcpu *svm_init_vcpu(const struct bh_header *image, unsigned index, unsign
     vmcb->dr7 = 0x400;
 
     memset(vcpu, 0, sizeof(*vcpu));
+    vcpu->vmcb = vmcb;
     vcpu->host = &host_state[cpu];
     vcpu->take_interrupts = domain->interrupts == BH_VIRTUAL;
     vcpu->image = image;
     vcpu->domain = domain;
     vcpu->p2m = (const uint64_t *)(uintptr_t)domain->table;
+    vcpu->shared = &shared[index];
     vcpu->index = index;
+    vcpu->id = id;
+    vcpu->slot = slot;
     vcpu->cpu = cpu;
     vcpu->code = &svm_no_code;
-    __atomic_store_n(&vcpu->vmcb, vmcb, __ATOMIC_RELEASE);
+    __atomic_store_n(&vcpu_of[index][id], vcpu, __ATOMIC_RELEASE);
     return vcpu;
 }
 
-struct vcpu *svm_vcpu_of(unsigned index)
+struct vcpu *svm_vcpu_of(unsigned index, unsigned id)
 {
-    return index < BH_MAX_DOMAINS && __atomic_load_n(&vcpus[index].vmcb, __ATOMIC_ACQUIRE)
-               ? &vcpus[index]
-               : NULL;
+    if (index >= BH_MAX_DOMAINS || id >= BH_MAX_CORES)
+        return NULL;
+    return __atomic_load_n(&vcpu_of[index][id], __ATOMIC_ACQUIRE);
 }
 
 /* Leaves nothing of core's in the x87 and SSE registers that a domain could read. */

@@ -1,5 +1,5 @@
 /*
- * The world switch: one vCPU per core, its VMCB, and the loop that runs it.
+ * The world switch: a vCPU for each core of each domain, its VMCB, and the loop that runs it.
  *
  * Between svm_run()'s CLGI and the domain's end GIF is clear whenever core runs, and the
  * CPU keeps the domain's FS, GS, TR, LDTR and SYSCALL registers: #VMEXIT doesn't restore
@@ -23,6 +23,12 @@ typedef uint16_t svm_code __attribute__((aligned(1))); /* two bytes of a domain'
 /* General registers in the order of instruction encoding. */
 enum gpr { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15, GPRS };
 
+/* What a domain's vCPUs have in common and change while they run, each field at once (atomic). */
+struct svm_domain {
+    uint64_t doorbells; /* channels that have rung, one bit each */
+    bool stopped;
+};
+
 /* vmrun.S knows the offsets of the first fields. */
 struct vcpu {
     uint64_t gpr[GPRS];        /* 000h: all but RAX and RSP, which the VMCB holds */
@@ -34,15 +40,17 @@ struct vcpu {
     const struct bh_header *image;  /* the policy image */
     const struct bh_domain *domain; /* its row there */
     const uint64_t *p2m;            /* root of its table */
+    struct svm_domain *shared;      /* with the domain's other vCPUs */
     unsigned index;                 /* of the domain */
+    unsigned id;                    /* which of the domain's vCPUs: it runs on its core[id] */
+    unsigned slot;                  /* which of all vCPUs: < BH_MAX_VCPUS */
     unsigned cpu;                   /* core number it runs on */
-    bool stopped;
+    uint32_t icr_high;              /* ICR_HIGH as the domain wrote it; see vdev/apic.c */
     uint64_t efer;     /* as the domain wrote it; the VMCB's has SVME, and LME only with PG */
     uint64_t code_rip; /* where the last fetched instruction lies: */
     uint64_t code_cr3; /* the key, linear RIP and CR3, */
     const volatile svm_code *code; /* and its bytes in the domain's RAM; see exits/fetch.c */
     const struct cpuid_answer *const *cpuid; /* exits/cpuid.c */
-    uint64_t doorbells;                      /* channels that have rung, one bit each; atomic */
 };
 
 /* What `code` points at while no code is remembered: it equals no opcode that is looked for. */
@@ -51,11 +59,15 @@ extern const uint16_t svm_no_code;
 /* Makes this CPU able to run domains: EFER.SVME, VM_HSAVE_PA, and a copy of its own state. */
 void svm_enable_cpu(unsigned cpu);
 
-/* Prepares the vCPU of domain `index`, to run on CPU `cpu`: the policy's rights in its VMCB. */
-struct vcpu *svm_init_vcpu(const struct bh_header *image, unsigned index, unsigned cpu);
+/*
+ * Prepares vCPU `id` of domain `index`, to run on CPU `cpu`: the policy's rights in its VMCB. The
+ * image was checked: index < domains, id < the domain's ncores, all ncores <= BH_MAX_VCPUS.
+ */
+struct vcpu *svm_init_vcpu(const struct bh_header *image, unsigned index, unsigned id,
+                           unsigned cpu);
 
-/* The vCPU of domain `index`, or NULL if it has none (yet). */
-struct vcpu *svm_vcpu_of(unsigned index);
+/* vCPU `id` of domain `index`, or NULL if there is none (yet). */
+struct vcpu *svm_vcpu_of(unsigned index, unsigned id);
 
 /* Runs the vCPU for ever; every #VMEXIT calls `handler`, which returns to resume it. */
 _Noreturn void svm_run(struct vcpu *vcpu, svm_exit_handler *handler);

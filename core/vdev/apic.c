@@ -8,18 +8,15 @@
 #include "core/vdev/apic_filter.h"
 #include "core/vdev/devices.h"
 
-/* ICR_HIGH as the domain wrote it; core uses the real one for its own IPIs. */
-static uint32_t icr_high[BH_MAX_DOMAINS];
-
 static void send_ipi(struct vcpu *vcpu, uint32_t low)
 {
     const struct apic_self self = {
         .id = apic_read(APIC_ID) >> 24, .ldr = apic_read(APIC_LDR), .dfr = apic_read(APIC_DFR)};
-    struct apic_ipi ipi = apic_filter_ipi(low, icr_high[vcpu->index], &self);
+    struct apic_ipi ipi = apic_filter_ipi(low, vcpu->icr_high, &self);
 
     if (ipi.denied)
         audit_violation(vcpu->domain, vcpu->index, VIOLATION_IPI,
-                        (uint64_t)icr_high[vcpu->index] << 32 | low, 0);
+                        (uint64_t)vcpu->icr_high << 32 | low, 0);
     if (ipi.self_vector)
         apic_write(APIC_ICR_LOW, APIC_ICR_SELF | ipi.self_vector);
     /* A real one, so that it stays pending beside whatever else the domain has to take. */
@@ -37,7 +34,7 @@ bool vapic_write(struct vcpu *vcpu, uint32_t offset, uint32_t value)
         apic_write(offset, store.value);
         break;
     case APIC_RULE_ICR_HIGH:
-        icr_high[vcpu->index] = value & 0xff000000;
+        vcpu->icr_high = value & 0xff000000; /* core uses the real one for its own IPIs */
         return true;
     case APIC_RULE_ICR_LOW:
         send_ipi(vcpu, value);

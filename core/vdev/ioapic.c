@@ -13,6 +13,7 @@
 #define LOWEST          0x100u
 #define WRITABLE        0x1afffu /* vector, delivery mode, destination mode, polarity, trigger, mask */
 
+/* Guarded by the domain's lock (vdev.c). */
 static uint32_t selected[BH_MAX_DOMAINS];
 
 static void read_window(const struct vcpu *vcpu, uint32_t index, uint32_t *value)

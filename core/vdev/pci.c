@@ -13,7 +13,7 @@
 #define BARS         6u
 #define ABSENT       0xffffffffu
 
-/* Owner: the domain's core. `bar` as the domain wrote them, by its function rows. */
+/* Guarded by the domain's lock (vdev.c). `bar` as the domain wrote them, by its function rows. */
 static struct {
     uint32_t address;
     uint32_t bar[BH_MAX_PCI][BARS];

@@ -13,7 +13,7 @@
 
 static struct spinlock rtc_lock;
 
-/* Owner: the domain's core. */
+/* Guarded by the domain's lock (vdev.c). */
 static uint8_t selected[BH_MAX_DOMAINS];
 
 static uint8_t read_register(uint8_t index)

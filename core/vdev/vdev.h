@@ -16,7 +16,7 @@
  */
 void vpci_place(const struct bh_header *policy);
 
-/* Resets the domain's virtual state. */
+/* Resets the domain's virtual state, before any of its vCPUs runs. */
 void vdev_init_domain(struct vcpu *vcpu);
 
 /* Cuts the domain's devices off. */

@@ -27,6 +27,7 @@
 #define BH_MAX_IMAGE    (4u << 20)
 #define BH_MAX_DOMAINS  8u
 #define BH_MAX_CORES    16u
+#define BH_MAX_VCPUS    16u /* of all domains together */
 #define BH_MAX_FILES    16u
 #define BH_MAX_REGIONS  32u
 #define BH_MAX_CHANNELS 8u

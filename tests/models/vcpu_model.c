@@ -41,7 +41,7 @@ void svm_window(struct vmcb *guest, struct vmcb *host, bool sleep, bool interrup
     if (!sleep)
         return;
     model_sleeps++;
-    if (current->stopped || !model_on_sleep)
+    if (current->shared->stopped || !model_on_sleep)
         longjmp(stopped, 1);
     model_on_sleep(current);
 }
@@ -100,9 +100,10 @@ void vcpu_model_reset(void)
 struct vcpu *vcpu_model_init(unsigned index)
 {
     struct vcpu *vcpu =
-        svm_init_vcpu(&image_model.header, index, image_model.domain[index].core[0]);
+        svm_init_vcpu(&image_model.header, index, 0, image_model.domain[index].core[0]);
 
-    exits_init_domain(vcpu);
+    *vcpu->shared = (struct svm_domain){0};
+    exits_init_vcpu(vcpu);
     vcpu_model_mode(vcpu, INSN_64);
     return vcpu;
 }

@@ -133,14 +133,14 @@ static void other_channels_are_errors(void **state)
         assert_int_equal(call(work, BH_CALL_RING, numbers[i], 0), BH_E_ARG);
     }
     assert_int_equal(call(vault, BH_CALL_CHANNEL, 2, 0), BH_E_ARG);
-    assert_int_equal(vault->doorbells | work->doorbells, 0);
+    assert_int_equal(vault->shared->doorbells | work->shared->doorbells, 0);
 }
 
 static void a_ring_wakes_the_other_end_once(void **state)
 {
     (void)state;
     assert_int_equal(call(work, BH_CALL_RING, 0, 0), BH_OK);
-    assert_int_equal(vault->doorbells, 1);
+    assert_int_equal(vault->shared->doorbells, 1);
     assert_int_equal(cpu_model.apic_sent.count, 1);
     assert_int_equal(cpu_model.apic_sent.write[0].reg, 1); /* vault's core */
     assert_int_equal(cpu_model.apic_sent.write[0].value, APIC_MODE_FIXED | VECTOR_WAKE);
@@ -152,7 +152,7 @@ static void bells_are_counted_as_their_owner_counts(void **state)
 {
     (void)state;
     assert_int_equal(call(vault, BH_CALL_RING, 1, 0), BH_OK);
-    assert_int_equal(work->doorbells, 1 << 1);
+    assert_int_equal(work->shared->doorbells, 1 << 1);
     assert_int_equal(cpu_model.apic_sent.count, 0); /* work owns its interrupts: it polls */
 }
 
@@ -161,7 +161,7 @@ static void ringing_is_a_right(void **state)
     (void)state;
     assert_int_equal(call(work, BH_CALL_RING, 1, 0), BH_E_DENIED);
     assert_int_equal(call(vault, BH_CALL_RING, 0, 0), BH_E_DENIED);
-    assert_int_equal(vault->doorbells | work->doorbells, 0);
+    assert_int_equal(vault->shared->doorbells | work->shared->doorbells, 0);
 }
 
 /* The other end of work's third channel is a domain that isn't there. */
@@ -175,16 +175,16 @@ static void nobody_need_be_at_the_other_end(void **state)
 static void ring_on_third_sleep(struct vcpu *vcpu)
 {
     if (model_sleeps == 3)
-        vcpu->doorbells |= 2;
+        vcpu->shared->doorbells |= 2;
 }
 
 static void waiting_ends_with_a_bell(void **state)
 {
     (void)state;
-    vault->doorbells = 5;
+    vault->shared->doorbells = 5;
     assert_int_equal(call(vault, BH_CALL_WAIT, 0, 0), BH_OK);
     assert_int_equal(vault->gpr[RDI], 5);
-    assert_int_equal(vault->doorbells, 0);
+    assert_int_equal(vault->shared->doorbells, 0);
     assert_int_equal(model_sleeps, 0);
     model_on_sleep = ring_on_third_sleep;
     assert_int_equal(call(vault, BH_CALL_WAIT, 0, 0), BH_OK);
@@ -275,7 +275,7 @@ static void only_the_kernel_ends_its_domain(void **state)
     for (uint8_t cpl = 1; cpl <= 3; cpl++) {
         work->vmcb->cpl = cpl;
         assert_int_equal(call(work, BH_CALL_STOP, 0, 0), BH_E_DENIED);
-        assert_false(work->stopped);
+        assert_false(work->shared->stopped);
     }
 }
 
@@ -285,7 +285,7 @@ static void a_domain_may_end_itself(void **state)
     vcpu_model_code(work, 0, "0f 01 d9");
     work->vmcb->rax = BH_CALL | BH_CALL_STOP;
     assert_false(vcpu_model_exit(work, SVM_EXIT_VMMCALL, 0, 0));
-    assert_true(work->stopped);
+    assert_true(work->shared->stopped);
     assert_non_null(strstr(console_text, "work: stopped: it asked to"));
     assert_true(audit_end(WORK)->asked);
 }

@@ -157,7 +157,7 @@ static void assert_unforeseen(uint64_t code)
     start(NULL);
     if (vcpu_model_exit(work, code, 0, 0))
         fail_msg("exit %#lx: the domain goes on", code);
-    assert_true(work->stopped);
+    assert_true(work->shared->stopped);
     assert_int_equal(vdev_model.stops, 1);
     assert_non_null(strstr(console_text, "an exit that core doesn't know"));
 }
@@ -201,7 +201,7 @@ static unsigned sleeps_left;
 static void ring_at_last(struct vcpu *vcpu)
 {
     if (--sleeps_left == 0)
-        vcpu->doorbells = 1;
+        vcpu->shared->doorbells = 1;
 }
 
 static void hlt_sleeps_until_a_bell_rings(void **state)
@@ -215,7 +215,7 @@ static void hlt_sleeps_until_a_bell_rings(void **state)
     assert_int_equal(model_sleeps, 3);
     assert_int_equal(vault->vmcb->rip, MODEL_CODE + 1);
     assert_int_equal(vault->vmcb->interrupt_shadow, 0);
-    assert_int_equal(vault->doorbells, 1); /* still to be asked for */
+    assert_int_equal(vault->shared->doorbells, 1); /* still to be asked for */
     vcpu_model_code(vault, 0, "f4");
     assert_true(vcpu_model_exit(vault, SVM_EXIT_HLT, 0, 0));
     assert_int_equal(model_sleeps, 3);
@@ -229,9 +229,9 @@ static void hlt_that_is_none_any_more_stops_the_domain(void **state)
     for (unsigned i = 0; i < 3; i++) {
         start(NULL);
         vcpu_model_code(vault, 0, code[i]);
-        vault->doorbells = 1;
+        vault->shared->doorbells = 1;
         assert_false(vcpu_model_exit(vault, SVM_EXIT_HLT, 0, 0));
-        assert_true(vault->stopped);
+        assert_true(vault->shared->stopped);
     }
 }
 

@@ -190,7 +190,7 @@ static void assert_stops(const char *code, uint64_t why, const char *text)
     vdev_model.answers = true;
     vcpu_model_code(vcpu, 0, code);
     assert_false(vcpu_model_exit(vcpu, SVM_EXIT_NPF, why, GPA));
-    assert_true(vcpu->stopped);
+    assert_true(vcpu->shared->stopped);
     assert_int_equal(vdev_model.accesses, 0);
     assert_int_equal(vdev_model.stops, 1);
     if (!strstr(console_text, text))

@@ -41,13 +41,39 @@ static void a_vcpu_has_the_rights_of_its_domain(void **state)
         assert_int_equal(vmcb->clean, 0);
         assert_int_equal(vmcb->lbr_virt, 0);
         assert_true(vmcb->efer & EFER_SVME);
-        assert_ptr_equal(svm_vcpu_of(i), vcpus[i]);
+        assert_ptr_equal(svm_vcpu_of(i, 0), vcpus[i]);
     }
     assert_ptr_not_equal(work->vmcb, vault->vmcb);
     assert_ptr_not_equal(work->host, vault->host);
-    assert_null(svm_vcpu_of(2));
-    assert_null(svm_vcpu_of(BH_MAX_DOMAINS));
-    assert_null(svm_vcpu_of(UINT32_MAX));
+    assert_null(svm_vcpu_of(2, 0));
+    assert_null(svm_vcpu_of(WORK, 1));
+    assert_null(svm_vcpu_of(BH_MAX_DOMAINS, 0));
+    assert_null(svm_vcpu_of(WORK, BH_MAX_CORES));
+    assert_null(svm_vcpu_of(UINT32_MAX, UINT32_MAX));
+}
+
+static void vcpus_of_a_domain_share_its_state_and_nothing_else(void **state)
+{
+    struct vcpu *second;
+    const struct vcpu *after;
+
+    (void)state;
+    image_model.domain[WORK].ncores = 2;
+    second = svm_init_vcpu(&image_model.header, WORK, 1, 2);
+    after = svm_init_vcpu(&image_model.header, VAULT, 0, 1);
+    assert_ptr_equal(svm_vcpu_of(WORK, 0), work);
+    assert_ptr_equal(svm_vcpu_of(WORK, 1), second);
+    assert_ptr_equal(svm_vcpu_of(VAULT, 0), after);
+    assert_int_equal(work->slot, 0);
+    assert_int_equal(second->slot, 1);
+    assert_int_equal(after->slot, 2);
+    assert_ptr_equal(second->shared, work->shared);
+    assert_ptr_not_equal(after->shared, work->shared);
+    assert_ptr_not_equal(second->vmcb, work->vmcb);
+    assert_ptr_not_equal(second->vmcb, after->vmcb);
+    assert_ptr_not_equal(second->host, work->host);
+    assert_int_equal(second->vmcb->n_cr3, work->vmcb->n_cr3);
+    assert_int_equal(second->cpu, 2);
 }
 
 /* V_INTR_MASKING (APM vol. 2, 15.21.1): the domain's IF and TPR don't hold the host's back. */
@@ -104,6 +130,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(a_vcpu_has_the_rights_of_its_domain, start),
+        cmocka_unit_test_setup(vcpus_of_a_domain_share_its_state_and_nothing_else, start),
         cmocka_unit_test_setup(interrupts_are_the_hosts_where_they_are_virtual, start),
         cmocka_unit_test_setup(exceptions_bring_the_error_codes_that_they_have, start),
         cmocka_unit_test_setup(real_mode_has_no_error_codes, start),
