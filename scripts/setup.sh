@@ -3,7 +3,8 @@
 #
 #   scripts/setup.sh build   compiler, libraries, work's kernel, the console font
 #   scripts/setup.sh run     build + QEMU, firmware, GRUB, TPM emulator, minisign
-#   scripts/setup.sh test    run + cmocka, Zydis, libcbor, GRUB for BIOS machines
+#   scripts/setup.sh test    run + cmocka, Zydis, libcbor, GRUB for BIOS machines,
+#                            other people's kernels
 #
 # Asks nothing. Needs root or sudo only while something is missing from the
 # system; says nothing when all is there. Can be interrupted and run again: what
@@ -16,6 +17,9 @@ BUILD=build
 # The module roots that work loads; what they depend on is found in the modules.
 KERNEL_META=linux-image-cloud-amd64
 KERNEL_MODULES="virtio_pci virtio_net msr"
+# Kernels that tests boot unchanged: Debian's for any PC, and a game.
+FULL_KERNEL_META=linux-image-amd64
+GAME_PACKAGE=grub-invaders
 # Only one font of this package is used; installed, it would bring the system
 # start-up services of a console with it.
 FONT_PACKAGE=console-setup-linux
@@ -129,10 +133,23 @@ download_retrying() {
         die "apt-get download $2 failed. Check the network and that /etc/apt/sources.list names Debian 12's main archive, then run this again."
 }
 
-# The package that the meta-package stands for today (linux-image-6.1.0-NN-cloud-amd64).
-kernel_package() {
-    apt-cache depends --important "$KERNEL_META" 2>/dev/null |
+# kernel_depended_on META: the package that the meta-package stands for today
+# (linux-image-6.1.0-NN-cloud-amd64).
+kernel_depended_on() {
+    apt-cache depends --important "$1" 2>/dev/null |
         sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1
+}
+
+# kernel_package META: likewise, also where apt's lists are missing.
+kernel_package() {
+    local package
+    package=$(kernel_depended_on "$1")
+    if [ -z "$package" ]; then
+        apt_update >&2
+        package=$(kernel_depended_on "$1")
+        [ -n "$package" ] || die "apt knows no $1. Check that /etc/apt/sources.list names Debian 12's main archive."
+    fi
+    echo "$package"
 }
 
 # module_file TREE NAME: the module's path, whether its file spells - or _.
@@ -165,12 +182,7 @@ unpack_kernel() {
     [ -e "$BUILD/kernel/version" ] && [ -e "$BUILD/kernel/vmlinuz" ] && return
     rm -rf "$temporary" "$BUILD/kernel"
     mkdir -p "$temporary/modules"
-    package=$(kernel_package)
-    if [ -z "$package" ]; then
-        apt_update
-        package=$(kernel_package)
-        [ -n "$package" ] || die "apt knows no $KERNEL_META. Check that /etc/apt/sources.list names Debian 12's main archive."
-    fi
+    package=$(kernel_package "$KERNEL_META")
     say "downloading $package for the Linux domain (unpacked into $BUILD/kernel, not installed)"
     download_retrying "$temporary" "$package"
     dpkg-deb -x "$temporary/$package.deb" "$temporary/root"
@@ -184,6 +196,37 @@ unpack_kernel() {
     basename "$tree" >"$temporary/version"
     rm -rf "$temporary/root" "$temporary/$package.deb"
     mv "$temporary" "$BUILD/kernel"
+}
+
+# build/full-kernel/vmlinuz. Of the package, 70 MB, nothing else is unpacked.
+unpack_full_kernel() {
+    local temporary=$BUILD/full-kernel.new package
+    [ -e "$BUILD/full-kernel/vmlinuz" ] && return
+    rm -rf "$temporary" "$BUILD/full-kernel"
+    mkdir -p "$temporary"
+    package=$(kernel_package "$FULL_KERNEL_META")
+    say "downloading $package for tests (its kernel goes to $BUILD/full-kernel)"
+    download_retrying "$temporary" "$package"
+    # tar ends behind the kernel, which comes early, and so cuts dpkg-deb short.
+    { dpkg-deb --fsys-tarfile "$temporary/$package.deb" 2>/dev/null || true; } |
+        tar -xO --wildcards --occurrence=1 './boot/vmlinuz-*' >"$temporary/vmlinuz" ||
+        die "no whole boot/vmlinuz-* in $package. Remove $temporary, then run this again."
+    rm "$temporary/$package.deb"
+    mv "$temporary" "$BUILD/full-kernel"
+}
+
+# build/game/invaders.exec
+unpack_game() {
+    local temporary=$BUILD/game.new
+    [ -e "$BUILD/game/invaders.exec" ] && return
+    rm -rf "$temporary" "$BUILD/game"
+    mkdir -p "$temporary"
+    say "downloading $GAME_PACKAGE for tests (unpacked into $BUILD/game, not installed)"
+    download_retrying "$temporary" "$GAME_PACKAGE"
+    dpkg-deb -x "$temporary/$GAME_PACKAGE.deb" "$temporary/root"
+    mv "$temporary/root/boot/invaders.exec" "$temporary/invaders.exec"
+    rm -rf "$temporary/root" "$temporary/$GAME_PACKAGE.deb"
+    mv "$temporary" "$BUILD/game"
 }
 
 # build/fonts/: the framebuffer console's glyphs
@@ -207,3 +250,7 @@ flock 9
 install_packages
 unpack_kernel
 unpack_font
+if [ "$phase" = test ]; then
+    unpack_full_kernel
+    unpack_game
+fi
