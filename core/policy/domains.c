@@ -26,17 +26,13 @@ static bool check_identity(const struct bh_header *h, uint32_t n, struct policy_
         return policy_fail(fault, POLICY_DOMAIN_KIND, n, 0);
     if (d->boot == BH_BOOT_LINUX && d->kind != BH_PRIMARY)
         return policy_fail(fault, POLICY_DOMAIN_BOOT, n, 0);
-    if (d->pad != 0 || (d->rights & ~BH_RIGHTS) != 0)
+    if (d->pad != 0 || d->slice_us != 0 || (d->rights & ~BH_RIGHTS) != 0)
         return policy_fail(fault, POLICY_DOMAIN_PADDING, n, 0);
-    if (d->asid == 0)
-        return policy_fail(fault, POLICY_DOMAIN_ASID, n, d->asid);
     for (uint32_t i = 0; i < n; i++) {
         if (memcmp(rows(h)[i].name, d->name, sizeof d->name) == 0)
             return policy_fail(fault, POLICY_DOMAIN_TWIN, n, 0);
         if (rows(h)[i].kind == BH_PRIMARY && d->kind == BH_PRIMARY)
             return policy_fail(fault, POLICY_DOMAIN_PRIMARY, n, 0);
-        if (rows(h)[i].asid == d->asid)
-            return policy_fail(fault, POLICY_DOMAIN_ASID, n, d->asid);
     }
     return true;
 }
@@ -77,6 +73,30 @@ static bool check_memory(const struct bh_header *h, uint32_t n, struct policy_fa
     return true;
 }
 
+/* Shadow tables have a region, and only they. */
+static bool check_paging(const struct bh_header *h, uint32_t n, struct policy_fault *fault)
+{
+    const struct bh_region *region = POLICY_ROWS(h, regions, struct bh_region);
+    const struct bh_domain *d = &rows(h)[n];
+    uint32_t found = 0;
+
+    if (d->paging < BH_PAGING_NESTED || d->paging > BH_PAGING_ANY)
+        return policy_fail(fault, POLICY_DOMAIN_PAGING, n, d->paging);
+    if (d->paging == BH_PAGING_NESTED && (h->required_features & BH_FEATURE_NPT) == 0)
+        return policy_fail(fault, POLICY_DOMAIN_PAGING, n, d->paging);
+    for (uint32_t i = 0; i < h->regions.count; i++) {
+        if (region[i].use != BH_REGION_SHADOW || region[i].owner != n)
+            continue;
+        found++;
+        if (region[i].base != d->shadow_base || region[i].size != d->shadow_size)
+            return policy_fail(fault, POLICY_DOMAIN_SHADOW, n, d->shadow_base);
+    }
+    if (d->paging == BH_PAGING_NESTED ? found != 0 || (d->shadow_base | d->shadow_size) != 0
+                                      : found != 1 || d->shadow_size < BH_SHADOW_POOL_MIN)
+        return policy_fail(fault, POLICY_DOMAIN_SHADOW, n, d->shadow_size);
+    return true;
+}
+
 /* The files of a domain: as many of each role as its way to boot needs. */
 static bool check_files(const struct bh_header *h, uint32_t n, struct policy_fault *fault)
 {
@@ -107,7 +127,7 @@ static bool check_files(const struct bh_header *h, uint32_t n, struct policy_fau
 
 static bool check_intercepts(const struct bh_domain *d, uint32_t n, struct policy_fault *fault)
 {
-    enum { OFF = 0, DEFAULT = 0, FLOOR = 1, DIRECT_OFF = 2 };
+    enum { OFF = 0, DEFAULT = 0, FLOOR = 1, DIRECT_OFF = 2, SHADOW = 3 };
 #define INTERCEPT(name, word, bit, rule, text) {BH_INTERCEPT_##word, bit, rule},
     static const struct {
         uint8_t word, bit, rule;
@@ -115,7 +135,7 @@ static bool check_intercepts(const struct bh_domain *d, uint32_t n, struct polic
 #include "tables/intercepts.def"
     };
 #undef INTERCEPT
-    uint32_t unknown[BH_INTERCEPT_WORDS];
+    uint32_t unknown[BH_INTERCEPT_WORDS], shadow[BH_INTERCEPT_WORDS] = {0};
 
     memcpy(unknown, d->intercepts, sizeof unknown);
     for (uint32_t i = 0; i < sizeof known / sizeof known[0]; i++) {
@@ -127,7 +147,11 @@ static bool check_intercepts(const struct bh_domain *d, uint32_t n, struct polic
             return policy_fail(fault, POLICY_DOMAIN_INTERCEPT, n,
                                known[i].word * 32u + known[i].bit);
         unknown[known[i].word] &= ~bit;
+        if (known[i].rule == SHADOW && d->paging != BH_PAGING_NESTED)
+            shadow[known[i].word] |= bit;
     }
+    if (memcmp(shadow, d->shadow_intercepts, sizeof shadow) != 0)
+        return policy_fail(fault, POLICY_DOMAIN_SHADOW_INTERCEPT, n, 0);
     if (!image_zero(unknown, sizeof unknown))
         return policy_fail(fault, POLICY_DOMAIN_INTERCEPT, n, UINT32_MAX);
     return true;
@@ -250,8 +274,8 @@ bool image_check_domains(const struct bh_header *h, struct policy_fault *fault)
     for (uint32_t n = 0; n < h->domains.count; n++)
         if (!check_identity(h, n, fault) || !check_owners(h, n, fault) ||
             !check_cores(&rows(h)[n], n, &taken, fault) || !check_memory(h, n, fault) ||
-            !check_files(h, n, fault) || !check_intercepts(&rows(h)[n], n, fault) ||
-            !check_bitmaps(h, n, fault))
+            !check_paging(h, n, fault) || !check_files(h, n, fault) ||
+            !check_intercepts(&rows(h)[n], n, fault) || !check_bitmaps(h, n, fault))
             return false;
     return true;
 }

@@ -116,6 +116,7 @@ static bool region_owner_exists(const struct bh_header *h, const struct bh_regio
 {
     switch (region->use) {
     case BH_REGION_DOMAIN:
+    case BH_REGION_SHADOW:
         return region->owner < h->domains.count;
     case BH_REGION_CHANNEL:
         return region->owner < h->channels.count;
@@ -153,7 +154,7 @@ bool image_check_regions(const struct bh_header *h, struct policy_fault *fault)
             return policy_fail(fault, POLICY_REGION_FORM, i, r->base);
         if (r->base < end)
             return policy_fail(fault, POLICY_REGION_ORDER, i, r->base);
-        if (r->use < BH_REGION_CORE || r->use > BH_REGION_CHANNEL)
+        if (r->use < BH_REGION_CORE || r->use > BH_REGION_SHADOW)
             return policy_fail(fault, POLICY_REGION_USE, i, r->use);
         if (!region_owner_exists(h, r))
             return policy_fail(fault, POLICY_REGION_OWNER, i, r->owner);

@@ -25,7 +25,7 @@ static bool match_features(const struct bh_header *h, const struct policy_machin
 {
     uint64_t missing = h->required_features & ~machine->features;
 
-    if (machine->asids == 0)
+    if (machine->asids < 2) /* 0 is the host's */
         return policy_fail(fault, POLICY_NO_SVM, 0, 0);
     if ((missing & BH_FEATURE_NPT) != 0)
         return policy_fail(fault, POLICY_NO_NPT, 0, 0);
@@ -42,8 +42,6 @@ static bool match_domains(const struct bh_header *h, const struct policy_machine
     const struct bh_domain *domain = POLICY_ROWS(h, domains, struct bh_domain);
 
     for (uint32_t n = 0; n < h->domains.count; n++) {
-        if (domain[n].asid >= machine->asids)
-            return policy_fail(fault, POLICY_FEW_ASIDS, n, domain[n].asid);
         for (uint32_t i = 0; i < domain[n].ncores; i++)
             if (domain[n].core[i] >= machine->cpus)
                 return policy_fail(fault, POLICY_FEW_CPUS, n, domain[n].core[i]);

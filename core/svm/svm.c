@@ -60,7 +60,7 @@ struct vcpu *svm_init_vcpu(const struct bh_header *image, unsigned index, unsign
     memcpy(vmcb->intercepts, domain->intercepts, sizeof(vmcb->intercepts));
     vmcb->iopm_base_pa = domain->iopm;
     vmcb->msrpm_base_pa = domain->msrpm;
-    vmcb->guest_asid = domain->asid;
+    vmcb->guest_asid = index + 1;           /* 0 is the host's */
     vmcb->tlb_control = VMCB_TLB_FLUSH_ALL; /* one vCPU a core: flushing at each entry is safe */
     vmcb->np_enable = 1;
     vmcb->n_cr3 = domain->table;

@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #define BH_IMAGE_MAGIC  "BHPOLICY" /* 8 bytes, no terminating zero */
-#define BH_IMAGE_FORMAT 2u
+#define BH_IMAGE_FORMAT 3u
 #define BH_PAGE         4096u
 #define BH_IOPM_SIZE    (3u * BH_PAGE) /* APM vol. 2, 15.10.1 */
 #define BH_MSRPM_SIZE   (2u * BH_PAGE) /* APM vol. 2, 15.11 */
@@ -85,6 +85,7 @@ enum bh_region_use {
     BH_REGION_DEVICE_TABLE, /* AMD-Vi device table, 2 MiB */
     BH_REGION_DOMAIN,       /* a relocated domain's memory */
     BH_REGION_CHANNEL,      /* memory shared by the ends of a channel */
+    BH_REGION_SHADOW,       /* core's shadow page tables for a domain, no domain reaches it */
 };
 
 /* A physical range that the policy places; it must be usable RAM on the machine. */
@@ -92,18 +93,28 @@ struct bh_region {
     uint64_t base;  /* 4-KiB aligned */
     uint64_t size;  /* multiple of 4 KiB, not zero */
     uint32_t use;   /* enum bh_region_use */
-    uint32_t owner; /* index of domain or channel, else BH_NOBODY */
+    uint32_t owner; /* index of domain (also of whose shadow tables) or channel, else BH_NOBODY */
 };
 
 enum bh_kind { BH_PRIMARY = 1, BH_MICROVM };
 enum bh_label { BH_UNTRUSTED = 1, BH_TRUSTED };
 enum bh_interrupts { BH_DIRECT = 1, BH_VIRTUAL };
 
+/* How the domain's addresses are translated; `table` says to what in either case. */
+enum bh_paging {
+    BH_PAGING_NESTED = 1, /* by the CPU: nested paging (APM vol. 2, 15.25) */
+    BH_PAGING_SHADOW,     /* by tables that core composes (15.16) */
+    BH_PAGING_ANY,        /* nested where the CPU can, shadow where it can't */
+};
+#define BH_SHADOW_POOL_MIN 0x20000u /* bytes in which core can page any domain, slowly */
+
 enum bh_boot {
     BH_BOOT_LINUX = 1, /* bzImage, 64-bit entry (Linux boot protocol); files kernel, initrd */
     BH_BOOT_FLAT,      /* one file, copied to load_gpa, entered at entry_gpa in 32-bit
                           protected mode, flat segments, paging off, interrupts off,
                           EAX = BH_START_MAGIC (bulkhead/abi.h), all other registers 0 */
+    BH_BOOT_PVH,       /* ELF with a PVH entry note; files kernel, initrd */
+    BH_BOOT_MULTIBOOT, /* Multiboot 1; files kernel, initrd as its one module */
 };
 
 /* What happens when a domain stops, for whatever reason. */
@@ -136,16 +147,21 @@ struct bh_domain {
     uint8_t on_stop;    /* enum bh_on_stop */
     uint8_t ncores;
     uint8_t core[BH_MAX_CORES]; /* core numbers: 0 is the boot CPU, others in MADT order */
-    uint8_t asid;               /* not 0: 0 is the host's */
+    uint8_t paging;             /* enum bh_paging */
     uint8_t pad;
     uint32_t rights; /* BH_RIGHT_* */
     uint32_t intercepts[BH_INTERCEPT_WORDS];
+    uint32_t
+        shadow_intercepts[BH_INTERCEPT_WORDS]; /* besides, where it is paged by shadow tables */
+    uint32_t slice_us;         /* on a core that it shares: its turn, in microseconds; else 0 */
     uint32_t ioapic_pins;      /* bit n: may program redirection entry n of the first IOAPIC */
     uint64_t iopm;             /* physical, 12 KiB (APM vol. 2, 15.10.1) */
     uint64_t msrpm;            /* physical, 8 KiB (APM vol. 2, 15.11) */
     uint64_t table;            /* physical root of the 4-level table: N_CR3 and AMD-Vi root */
     uint64_t memory_base;      /* microVM: machine address of its GPA 0; primary: 0 */
     uint64_t memory_size;      /* microVM: bytes from GPA 0; primary: one past its highest RAM */
+    uint64_t shadow_base;      /* machine address of the shadow tables' pool; 0: BH_PAGING_NESTED */
+    uint64_t shadow_size;      /* bytes, at least BH_SHADOW_POOL_MIN; 0: BH_PAGING_NESTED */
     uint64_t load_gpa;         /* BH_BOOT_FLAT: where the file is placed */
     uint64_t entry_gpa;        /* BH_BOOT_FLAT: where it is entered */
     struct bh_table files;     /* here `offset` is the index of its first row */
@@ -154,7 +170,7 @@ struct bh_domain {
     struct bh_table msrs;      /* likewise */
     char cmdline[BH_CMDLINE_SIZE];
 };
-_Static_assert(sizeof(struct bh_domain) == 1200, "no hidden padding");
+_Static_assert(sizeof(struct bh_domain) == 1248, "no hidden padding");
 
 enum bh_file_role { BH_FILE_KERNEL = 1, BH_FILE_INITRD, BH_FILE_FLAT };
 
@@ -236,6 +252,7 @@ enum bh_msr_action {
     BH_MSR_DROP,      /* write: ignored */
     BH_MSR_EFER,      /* core keeps SVME hidden and LME in step with CR0.PG */
     BH_MSR_APIC_BASE, /* read: the CPU's; write: the same value, or denied */
+    BH_MSR_PAT,       /* the domain's own, in G_PAT or composed into shadow tables */
 };
 struct bh_msr {
     uint32_t number;

@@ -64,7 +64,7 @@ static void set_domain(unsigned index, const char *name, enum bh_interrupts inte
     domain->interrupts = (uint8_t)interrupts;
     domain->core[0] = (uint8_t)index;
     domain->ncores = 1;
-    domain->asid = (uint8_t)(index + 1);
+    domain->paging = BH_PAGING_NESTED;
     domain->table = (uint64_t)memory_model_root();
 }
 

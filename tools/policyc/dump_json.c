@@ -188,19 +188,23 @@ static void show_domain(struct json *json, const struct reader *r, const struct 
     number(json, "interrupts", d->interrupts);
     number(json, "boot", d->boot);
     number(json, "on_stop", d->on_stop);
-    number(json, "asid", d->asid);
+    number(json, "paging", d->paging);
+    number(json, "slice_us", d->slice_us);
     number(json, "rights", d->rights);
     open(json, "cores", '[');
     for (unsigned i = 0; i < d->ncores; i++)
         number(json, NULL, d->core[i]);
     close(json, ']');
     words(json, "intercepts", d->intercepts, BH_INTERCEPT_WORDS);
+    words(json, "shadow_intercepts", d->shadow_intercepts, BH_INTERCEPT_WORDS);
     number(json, "ioapic_pins", d->ioapic_pins);
     number(json, "iopm", d->iopm);
     number(json, "msrpm", d->msrpm);
     number(json, "table", d->table);
     number(json, "memory_base", d->memory_base);
     number(json, "memory_size", d->memory_size);
+    number(json, "shadow_base", d->shadow_base);
+    number(json, "shadow_size", d->shadow_size);
     number(json, "load_gpa", d->load_gpa);
     number(json, "entry_gpa", d->entry_gpa);
     string(json, "cmdline", d->cmdline);

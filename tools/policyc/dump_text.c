@@ -35,8 +35,9 @@ static void show_header(const struct reader *r, FILE *out)
         fprintf(out, "  0x%09llx %8llu KiB  %s%s%s\n", (unsigned long long)r->region[i].base,
                 (unsigned long long)r->region[i].size / 1024,
                 WORD(r->region[i].use, "?", "core", "policy image", "device table", "domain ",
-                     "channel "),
-                r->region[i].use == BH_REGION_DOMAIN && r->region[i].owner < h->domains.count
+                     "channel ", "shadow tables of "),
+                (r->region[i].use == BH_REGION_DOMAIN || r->region[i].use == BH_REGION_SHADOW) &&
+                        r->region[i].owner < h->domains.count
                     ? dump_name(r->domain[r->region[i].owner].name, name)
                     : "",
                 r->region[i].use == BH_REGION_CHANNEL && r->region[i].owner < h->channels.count
@@ -147,8 +148,8 @@ static void show_rows(const struct reader *r, const struct bh_domain *domain, FI
         const struct bh_msr *row = &r->msr[domain->msrs.offset + i];
 
         fprintf(out, "%s %x:%s/%s", i % 6 == 5 ? "\n            " : "", row->number,
-                WORD(row->read, "?", "gp", "constant", "hardware", "drop", "efer", "apic"),
-                WORD(row->write, "?", "gp", "constant", "hardware", "drop", "efer", "apic"));
+                WORD(row->read, "?", "gp", "constant", "hardware", "drop", "efer", "apic", "pat"),
+                WORD(row->write, "?", "gp", "constant", "hardware", "drop", "efer", "apic", "pat"));
     }
     fprintf(out, "\n  CPUID (leaf.subleaf: kept bits of EAX EBX ECX EDX; set bits)\n");
     for (uint32_t i = 0; i < domain->cpuid.count; i++) {
@@ -165,9 +166,10 @@ static void show_domain(const struct reader *r, uint32_t index, FILE *out)
     const struct bh_domain *d = &r->domain[index];
     char name[BH_CMDLINE_SIZE];
 
-    fprintf(out, "\ndomain %s: %s, %s, interrupts %s, ASID %u, cores", dump_name(d->name, name),
+    fprintf(out, "\ndomain %s: %s, %s, interrupts %s, paging %s, cores", dump_name(d->name, name),
             WORD(d->kind, "?", "primary", "microvm"), WORD(d->label, "?", "untrusted", "trusted"),
-            WORD(d->interrupts, "?", "direct", "virtual"), d->asid);
+            WORD(d->interrupts, "?", "direct", "virtual"),
+            WORD(d->paging, "?", "nested", "shadow", "any"));
     for (unsigned i = 0; i < d->ncores; i++)
         fprintf(out, " %u", d->core[i]);
     fprintf(out, "\n  rights    %s%s%s%s%s\n", (d->rights & BH_RIGHT_LOG) != 0 ? " log" : "",

@@ -121,7 +121,7 @@ static void build_regions(struct sample *s)
 static void build_domain(struct sample *s, uint32_t n, const char *name)
 {
     struct bh_domain *d = &s->domain[n];
-    enum { OFF = 0, DEFAULT = 1, FLOOR = 1, DIRECT_OFF = 2 };
+    enum { OFF = 0, SHADOW = 0, DEFAULT = 1, FLOOR = 1, DIRECT_OFF = 2 };
 
 #define INTERCEPT(name, word, bit, rule, text)                               \
     if ((rule) == 1 || ((rule) == DIRECT_OFF && n == SAMPLE_VAULT_DOMAIN)) { \
@@ -133,7 +133,7 @@ static void build_domain(struct sample *s, uint32_t n, const char *name)
     d->on_stop = BH_ON_STOP_HALT;
     d->ncores = 1;
     d->core[0] = (uint8_t)n;
-    d->asid = (uint8_t)(n + 1);
+    d->paging = BH_PAGING_NESTED;
     d->iopm = sample_pages(s, BH_IOPM_SIZE / BH_PAGE);
     memset(sample_at(s, d->iopm), 0xff, BH_IOPM_SIZE);
     d->msrpm = sample_pages(s, BH_MSRPM_SIZE / BH_PAGE);

@@ -43,6 +43,29 @@ static void share_function(struct sample *s)
     s->domain[1].functions.count = 1;
 }
 
+#define POOL SAMPLE_RAM /* where shadow tables are in nobody's way */
+
+/* Vault is paged by shadow tables, if need be, with a pool of that size. */
+static void give_shadow(struct sample *s, uint64_t size)
+{
+    struct bh_table *table = &s->header.regions;
+    uint64_t place = sample_pages(s, 1);
+    struct bh_region *row = sample_at(s, place);
+
+    memcpy(row, s->region, table->count * sizeof *row);
+    row[table->count] = (struct bh_region){POOL, size, BH_REGION_SHADOW, SAMPLE_VAULT_DOMAIN};
+    *table = (struct bh_table){(uint32_t)(place - SAMPLE_BASE), table->count + 1};
+    s->region = row;
+    s->domain[1].paging = BH_PAGING_ANY;
+    s->domain[1].shadow_base = POOL;
+    s->domain[1].shadow_size = size;
+    enum { OFF, DEFAULT, FLOOR, SHADOW, DIRECT_OFF };
+#define INTERCEPT(name, word, bit, rule, text) \
+    s->domain[1].shadow_intercepts[BH_INTERCEPT_##word] |= (uint32_t)((rule) == SHADOW) << (bit);
+#include "tables/intercepts.def"
+#undef INTERCEPT
+}
+
 static uint32_t *irte(struct sample *s, uint32_t n)
 {
     return (uint32_t *)sample_at(s, s->dte[0].dte[2] & AMDVI_DTE2_INTTABROOT) + n;
@@ -194,11 +217,24 @@ static void random_damage_is_survived(void **state)
     free(exact);
 }
 
+static void shadow_tables_may_have_a_region(void **state)
+{
+    struct policy_fault fault;
+
+    (void)state;
+    sample_build(&sample);
+    give_shadow(&sample, BH_SHADOW_POOL_MIN);
+    assert_true(image_check(sample.bytes, SAMPLE_SIZE, &fault));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(right_image_passes),        cmocka_unit_test(each_damage_is_found),
-        cmocka_unit_test(each_check_is_tried),       cmocka_unit_test(wrong_sizes_are_refused),
+        cmocka_unit_test(shadow_tables_may_have_a_region),
+        cmocka_unit_test(right_image_passes),
+        cmocka_unit_test(each_damage_is_found),
+        cmocka_unit_test(each_check_is_tried),
+        cmocka_unit_test(wrong_sizes_are_refused),
         cmocka_unit_test(random_damage_is_survived),
     };
 

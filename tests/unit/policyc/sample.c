@@ -25,6 +25,7 @@ const char sample_policy[] =
     "        interrupts virtual\n"
     "        memory 4 MiB\n"
     "        boot flat \"v\" at 0x8000\n"
+    "        paging any 256 KiB\n"
     "        requires rdrand\n"
     "        may log\n"
     "    }\n"

@@ -99,10 +99,6 @@ static bool is_free(size_t offset)
             offset < row + offsetof(struct bh_file, role))
             return true;
     }
-    for (uint32_t i = 0; i < header->domains.count; i++)
-        if (offset == header->domains.offset + i * sizeof(struct bh_domain) +
-                          offsetof(struct bh_domain, asid))
-            return true;
     return false;
 }
 

@@ -179,6 +179,26 @@ static void intercepts_have_the_floor_and_what_the_policy_says(void **state)
         assert_true(work[BH_INTERCEPT_MISC2] & 1u << bit);
 }
 
+static void shadow_tables_have_a_pool_and_intercepts(void **state)
+{
+    static const uint32_t none[BH_INTERCEPT_WORDS];
+    const struct bh_domain *work = bits_domain(&image, WORK), *vault = bits_domain(&image, VAULT);
+    const uint32_t *intercepts = vault->shadow_intercepts;
+
+    (void)state;
+    assert_int_equal(work->paging, BH_PAGING_NESTED);
+    assert_int_equal(work->shadow_base | work->shadow_size, 0);
+    assert_memory_equal(work->shadow_intercepts, none, sizeof(none));
+    assert_true(bits_header(&image)->required_features & BH_FEATURE_NPT); /* for work */
+    assert_int_equal(vault->paging, BH_PAGING_ANY);
+    assert_int_equal(vault->shadow_size, 256 * 1024);
+    assert_int_equal(bits_translate(&image, work->table, vault->shadow_base).hpa, BITS_NOTHING);
+    assert_int_equal(intercepts[BH_INTERCEPT_CR], 0x00190019); /* CR0, CR3, CR4 */
+    assert_int_equal(intercepts[BH_INTERCEPT_EXCEPTION], 1u << 14);
+    assert_int_equal(intercepts[BH_INTERCEPT_MISC1], 1u << 25); /* INVLPG */
+    assert_int_equal(intercepts[BH_INTERCEPT_MISC2] | intercepts[BH_INTERCEPT_MISC3], 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -188,6 +208,7 @@ int main(void)
         cmocka_unit_test(just_the_granted_ports_are_open),
         cmocka_unit_test(just_the_safe_msrs_are_open),
         cmocka_unit_test(intercepts_have_the_floor_and_what_the_policy_says),
+        cmocka_unit_test(shadow_tables_have_a_pool_and_intercepts),
     };
 
     return cmocka_run_group_tests(tests, sample_begin, sample_end);

@@ -2,7 +2,7 @@
 #include "internal.h"
 #include <string.h>
 
-enum intercept_rule { FLOOR, DEFAULT, DIRECT_OFF, OFF };
+enum intercept_rule { FLOOR, DEFAULT, DIRECT_OFF, SHADOW, OFF };
 
 static const struct {
     const char *name;
@@ -31,6 +31,7 @@ static bool is_intercepted(const struct domain *domain, size_t row)
         return !names(&domain->no_intercept, name);
     case DIRECT_OFF:
         return domain->interrupts.value != BH_DIRECT || names(&domain->intercept, name);
+    case SHADOW:
     case OFF:
         return names(&domain->intercept, name);
     case FLOOR:
@@ -41,9 +42,17 @@ static bool is_intercepted(const struct domain *domain, size_t row)
 
 void emit_intercepts(struct emission *emission, unsigned domain)
 {
-    for (size_t i = 0; i < sizeof(intercepts) / sizeof(intercepts[0]); i++)
-        if (is_intercepted(&emission->policy->domain[domain], i))
-            emission->domain[domain].intercepts[intercepts[i].word] |= 1u << intercepts[i].bit;
+    const struct domain *owner = &emission->policy->domain[domain];
+    struct bh_domain *row = &emission->domain[domain];
+
+    for (size_t i = 0; i < sizeof(intercepts) / sizeof(intercepts[0]); i++) {
+        uint32_t bit = 1u << intercepts[i].bit;
+
+        if (is_intercepted(owner, i))
+            row->intercepts[intercepts[i].word] |= bit;
+        if (intercepts[i].rule == SHADOW && is_shadowed(owner))
+            row->shadow_intercepts[intercepts[i].word] |= bit;
+    }
 }
 
 static void cut(uint8_t *bitmap, uint32_t bit)

@@ -115,7 +115,9 @@ static void describe_domain(struct emission *emission, unsigned domain)
     row->ncores = (uint8_t)owner->core_count;
     for (unsigned i = 0; i < owner->core_count; i++)
         row->core[i] = (uint8_t)owner->core[i].value;
-    row->asid = (uint8_t)(domain + 1);
+    row->paging = (uint8_t)(owner->paging.at.line != 0 ? owner->paging.value : BH_PAGING_NESTED);
+    row->shadow_base = emission->layout.shadow_base[domain];
+    row->shadow_size = is_shadowed(owner) ? owner->shadow.value : 0;
     row->rights = (uint32_t)owner->rights.value;
     row->memory_base = emission->layout.domain_base[domain];
     row->memory_size =
@@ -158,10 +160,13 @@ static void describe_header(struct emission *emission)
     strcpy(header->machine, emission->machine->name.value);
     memcpy(header->denied_dte, denied, sizeof(denied));
     /* Without an IOMMU no device could be kept from anything, whoever owns it. */
-    header->required_features = BH_FEATURE_NPT | BH_FEATURE_AMDVI;
-    for (unsigned i = 0; i < emission->policy->domain_count; i++)
+    header->required_features = BH_FEATURE_AMDVI;
+    for (unsigned i = 0; i < emission->policy->domain_count; i++) {
         if (emission->policy->domain[i].requires_rdrand.line != 0)
             header->required_features |= BH_FEATURE_RDRAND;
+        if (!is_shadowed(&emission->policy->domain[i]))
+            header->required_features |= BH_FEATURE_NPT;
+    }
     header->attest = emission->policy->attest.at.line != 0
                          ? (uint32_t)emission->policy->attest.value
                          : BH_ATTEST_REQUIRED;

@@ -13,6 +13,7 @@ struct layout {
     struct bh_region region[BH_MAX_REGIONS]; /* ascending */
     uint32_t region_count;
     uint64_t domain_base[BH_MAX_DOMAINS];     /* of relocated domains */
+    uint64_t shadow_base[BH_MAX_DOMAINS];     /* of shadow tables' pools */
     uint64_t channel_base[BH_MAX_CHANNELS];   /* machine addresses */
     uint64_t channel_gpa[BH_MAX_CHANNELS][2]; /* by end */
 };

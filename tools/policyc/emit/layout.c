@@ -73,6 +73,25 @@ static bool place_domains(struct front *front, struct layout *layout)
     return true;
 }
 
+static bool place_shadows(struct front *front, struct layout *layout)
+{
+    const struct policy *policy = &front->policy;
+
+    for (unsigned i = 0; i < policy->domain_count; i++) {
+        const struct domain *domain = &policy->domain[i];
+        uint64_t base;
+
+        if (!is_shadowed(domain))
+            continue;
+        base = find_place(layout, &front->machine.pool, domain->shadow.value, BH_PAGE);
+        if (base == 0)
+            return is_full(front, domain->shadow, domain->name.value);
+        add(layout, base, domain->shadow.value, BH_REGION_SHADOW, i);
+        layout->shadow_base[i] = base;
+    }
+    return true;
+}
+
 /* The end at which the channel's machine address is fixed: a primary's, with `at`. */
 static const struct channel_end *fixed_end(const struct front *front, const struct channel *channel)
 {
@@ -188,7 +207,7 @@ bool emit_layout(struct front *front, uint64_t image_size, struct layout *layout
     add(layout, machine->device_table.base, AMDVI_DEVICE_TABLE_BYTES, BH_REGION_DEVICE_TABLE,
         BH_NOBODY);
     if (!place_fixed_channels(front, layout) || !place_domains(front, layout) ||
-        !place_channels(front, layout))
+        !place_shadows(front, layout) || !place_channels(front, layout))
         return false;
     place_ends(&front->policy, layout);
     qsort(layout->region, layout->region_count, sizeof(layout->region[0]), by_base);

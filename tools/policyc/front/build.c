@@ -100,6 +100,15 @@ void build_memory(struct build *build, struct number size)
     build_number(build, &build->domain->memory, size, "memory");
 }
 
+void build_paging(struct build *build, struct number paging, struct number shadow)
+{
+    struct domain *domain = build->domain;
+
+    if (domain->paging.at.line == 0)
+        domain->shadow = shadow;
+    build_number(build, &domain->paging, paging, "paging");
+}
+
 void build_flat(struct build *build, struct text file, struct number load, struct place at)
 {
     struct domain *domain = build->domain;

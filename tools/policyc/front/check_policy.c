@@ -72,6 +72,14 @@ static void check_kind(struct front *front, const struct domain *domain)
                "a microvm has no local APIC of its own", "virtual", NULL);
 }
 
+static void check_paging(struct front *front, const struct domain *domain)
+{
+    if (is_shadowed(domain) &&
+        (domain->shadow.value % BH_PAGE != 0 || domain->shadow.value < BH_SHADOW_POOL_MIN))
+        report(front, CHECK_shadow_size, domain->shadow.at, domain->name.value,
+               front_format(front, "%u", BH_SHADOW_POOL_MIN / 1024), NULL);
+}
+
 static void check_domain(struct front *front, const struct domain *domain)
 {
     need(front, domain->name, domain->kind.at, "primary or microvm",
@@ -82,6 +90,7 @@ static void check_domain(struct front *front, const struct domain *domain)
     check_length(front, domain->name, BH_NAME_SIZE);
     check_boot(front, domain);
     check_kind(front, domain);
+    check_paging(front, domain);
     check_words(front, domain);
     if (domain->core_count > 1)
         report(front, CHECK_one_core, domain->core[1].at, domain->name.value, NULL);

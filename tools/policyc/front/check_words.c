@@ -2,7 +2,7 @@
 #include "internal.h"
 #include <string.h>
 
-enum intercept_rule { FLOOR, DEFAULT, DIRECT_OFF, OFF };
+enum intercept_rule { FLOOR, DEFAULT, DIRECT_OFF, SHADOW, OFF };
 
 static const struct intercept_row {
     const char *name;
@@ -73,6 +73,8 @@ static void check_no_intercept(struct front *front, const struct domain *domain,
     else if (row->rule == DIRECT_OFF && is_virtual)
         report(front, CHECK_intercept_floor, name.at, name.value, "its interrupts are virtual",
                NULL);
+    else if (row->rule == SHADOW && is_shadowed(domain))
+        report(front, CHECK_intercept_floor, name.at, name.value, "shadow tables need it", NULL);
     else if (row->rule != DEFAULT)
         report(front, CHECK_intercept_off, name.at, name.value, NULL);
 }

@@ -109,6 +109,8 @@ struct domain {
     struct place cores_at;
     struct number interrupts; /* enum bh_interrupts */
     struct number memory;     /* bytes; 0 is "rest" */
+    struct number paging;     /* enum bh_paging; line 0: nested */
+    struct number shadow;     /* bytes for shadow tables */
     struct number boot;       /* enum bh_boot */
     struct text kernel, initrd, cmdline, flat;
     struct number load;
@@ -125,6 +127,12 @@ struct domain {
     struct place resource_at[MAX_RESOURCES];
     unsigned resource_count;
 };
+
+/* May core have to translate this domain's addresses by shadow tables? */
+static inline bool is_shadowed(const struct domain *domain)
+{
+    return domain->paging.at.line != 0 && domain->paging.value != BH_PAGING_NESTED;
+}
 
 struct channel_end {
     struct text name;

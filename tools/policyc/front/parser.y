@@ -93,6 +93,7 @@ static void parser_error(const struct place *at, struct build *build, const char
 %token ATTEST "attest" REQUIRED "required" OPTIONAL "optional"
 %token PRIMARY "primary" MICROVM "microvm" TRUSTED "trusted" UNTRUSTED "untrusted"
 %token CORES "cores" INTERRUPTS "interrupts" DIRECT "direct" VIRTUAL "virtual"
+%token PAGING "paging" NESTED "nested" SHADOW "shadow" ANY "any"
 %token MEMORY "memory" REST "rest" BOOT "boot" LINUX "linux" FLAT "flat" KERNEL "kernel"
 %token INITRD "initrd" CMDLINE "cmdline" AT "at" DEVICES "devices" MAY "may" LOG "log" CLOCK "clock"
 %token CALLS "calls" USER "user" REQUIRES "requires" RDRAND "rdrand" INTERCEPT "intercept"
@@ -166,6 +167,9 @@ domain_item:
         { build_number(build, &build->domain->interrupts, NUMBER($2, @2), "interrupts"); }
   | "memory" "rest" { build_number(build, &build->domain->memory, NUMBER(0, @2), "memory"); }
   | "memory" size { build_memory(build, NUMBER($2, @2)); }
+  | "paging" "nested" { build_paging(build, NUMBER(BH_PAGING_NESTED, @2), NUMBER(0, @2)); }
+  | "paging" "shadow" size { build_paging(build, NUMBER(BH_PAGING_SHADOW, @2), NUMBER($3, @3)); }
+  | "paging" "any" size { build_paging(build, NUMBER(BH_PAGING_ANY, @2), NUMBER($3, @3)); }
   | "boot" "linux" { build_number(build, &build->domain->boot, NUMBER(BH_BOOT_LINUX, @2), "boot"); }
         '{' linux_items '}'
   | "boot" "flat" STRING "at" NUMBER { build_flat(build, TEXT($3, @3), NUMBER($5, @5), @2); }

@@ -126,9 +126,10 @@ static void reach_platform(const struct verification *v, const struct never *nev
 
         if (region->use != BH_REGION_DOMAIN && region->use != BH_REGION_CHANNEL)
             reach_range(v, never, domain, region->base, region->size,
-                        region->use == BH_REGION_CORE    ? "core"
-                        : region->use == BH_REGION_IMAGE ? "the policy image"
-                                                         : "the device table",
+                        region->use == BH_REGION_CORE     ? "core"
+                        : region->use == BH_REGION_IMAGE  ? "the policy image"
+                        : region->use == BH_REGION_SHADOW ? "shadow tables"
+                                                          : "the device table",
                         path);
     }
 }

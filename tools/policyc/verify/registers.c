@@ -3,7 +3,7 @@
 #include "internal.h"
 #include <string.h>
 
-enum intercept_rule { FLOOR, DEFAULT, DIRECT_OFF, OFF };
+enum intercept_rule { FLOOR, DEFAULT, DIRECT_OFF, SHADOW, OFF };
 enum scope { ANY, DIRECT, VIRTUAL };
 enum msr_grant { OPEN, WRITE_OPEN, ALLOW_READ, SHUT };
 
@@ -27,12 +27,15 @@ static void verify_intercepts(struct verification *v, unsigned index)
 #undef INTERCEPT
     };
     const struct domain *domain = &v->policy->domain[index];
-    uint32_t left[BH_INTERCEPT_WORDS];
+    const struct bh_domain *row = &v->image->domain[index];
+    uint32_t left[BH_INTERCEPT_WORDS], shadow[BH_INTERCEPT_WORDS] = {0};
+    bool has_shadow =
+        domain->paging.value == BH_PAGING_SHADOW || domain->paging.value == BH_PAGING_ANY;
 
-    memcpy(left, v->image->domain[index].intercepts, sizeof(left));
+    memcpy(left, row->intercepts, sizeof(left));
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
         bool is_set = (left[known[i].word] >> known[i].bit & 1) != 0;
-        bool by_default = known[i].rule != OFF &&
+        bool by_default = known[i].rule != OFF && known[i].rule != SHADOW &&
                           (known[i].rule != DIRECT_OFF || domain->interrupts.value == BH_VIRTUAL);
         bool is_wanted = (by_default || lists(&domain->intercept, known[i].name)) &&
                          (known[i].rule == FLOOR || !lists(&domain->no_intercept, known[i].name));
@@ -41,7 +44,12 @@ static void verify_intercepts(struct verification *v, unsigned index)
             differ(v, domain->name.at, "%s: %s is %sintercepted", domain->name.value, known[i].name,
                    is_set ? "" : "not ");
         left[known[i].word] &= ~(1u << known[i].bit);
+        if (known[i].rule == SHADOW && has_shadow)
+            shadow[known[i].word] |= 1u << known[i].bit;
     }
+    if (memcmp(shadow, row->shadow_intercepts, sizeof(shadow)) != 0)
+        differ(v, domain->name.at, "%s: shadow tables don't come with just their intercepts",
+               domain->name.value);
     for (unsigned i = 0; i < BH_INTERCEPT_WORDS; i++)
         if (left[i] != 0)
             differ(v, domain->name.at, "%s: reserved intercepts 0x%x of word %u are set",

@@ -7,12 +7,16 @@ static void verify_header(struct verification *v)
 {
     static const uint64_t denied[AMDVI_DTE_QWORDS] = AMDVI_DTE_DENIED;
     const struct bh_header *h = v->image->header;
-    uint64_t features = BH_FEATURE_NPT | BH_FEATURE_AMDVI;
+    uint64_t features = BH_FEATURE_AMDVI;
     bool is_optional = v->policy->attest.value == BH_ATTEST_OPTIONAL;
 
-    for (unsigned i = 0; i < v->policy->domain_count; i++)
-        if (v->policy->domain[i].requires_rdrand.line != 0)
-            features |= BH_FEATURE_RDRAND;
+    for (unsigned i = 0; i < v->policy->domain_count; i++) {
+        const struct domain *domain = &v->policy->domain[i];
+
+        features |= domain->requires_rdrand.line != 0 ? BH_FEATURE_RDRAND : 0;
+        if (domain->paging.value != BH_PAGING_SHADOW && domain->paging.value != BH_PAGING_ANY)
+            features |= BH_FEATURE_NPT;
+    }
     if (strcmp(h->name, v->policy->name.value) != 0)
         differ(v, v->policy->name.at, "it is of the policy %s", h->name);
     if (strcmp(h->machine, v->machine->name.value) != 0)
@@ -62,9 +66,24 @@ static void verify_identity(struct verification *v, unsigned index)
         differ(v, at, "%s's padding isn't zero", row->name);
     if (row->ioapic_pins != pins_of(v, domain))
         differ(v, at, "%s has the IOAPIC's pins 0x%x", row->name, row->ioapic_pins);
-    for (unsigned i = 0; i < index; i++)
-        if (v->image->domain[i].asid == row->asid || row->asid == 0)
-            differ(v, at, "%s has ASID %u, which is another's", row->name, row->asid);
+    if (row->slice_us != 0)
+        differ(v, at, "%s has turns of %u microseconds on a core that it doesn't share", row->name,
+               row->slice_us);
+}
+
+/* Nested unless the policy says otherwise; a pool where shadow tables may be needed. */
+static void verify_paging(struct verification *v, unsigned index)
+{
+    const struct domain *domain = &v->policy->domain[index];
+    const struct bh_domain *row = &v->image->domain[index];
+    uint32_t paging = domain->paging.value == 0 ? BH_PAGING_NESTED : (uint32_t)domain->paging.value;
+    uint64_t size = paging == BH_PAGING_NESTED ? 0 : domain->shadow.value;
+
+    if (row->paging != paging)
+        differ(v, domain->name.at, "%s has paging of kind %u", row->name, row->paging);
+    if (row->shadow_size != size || (size == 0 && row->shadow_base != 0))
+        differ(v, domain->name.at, "%s has 0x%llx bytes at 0x%llx for shadow tables", row->name,
+               (unsigned long long)row->shadow_size, (unsigned long long)row->shadow_base);
 }
 
 static void verify_place(struct verification *v, unsigned index)
@@ -167,6 +186,7 @@ void verify_rows(struct verification *v)
         return;
     for (unsigned i = 0; i < v->policy->domain_count; i++) {
         verify_identity(v, i);
+        verify_paging(v, i);
         verify_place(v, i);
         verify_files(v, i, &files);
     }
@@ -200,6 +220,13 @@ static const char *region_fault(const struct verification *v, const struct bh_re
                        within(region->base, region->size, v->machine->pool)
                    ? NULL
                    : "a domain";
+    case BH_REGION_SHADOW:
+        return region->owner < h->domains.count &&
+                       region->base == v->image->domain[region->owner].shadow_base &&
+                       region->size == v->image->domain[region->owner].shadow_size &&
+                       within(region->base, region->size, v->machine->pool)
+                   ? NULL
+                   : "a domain's shadow tables";
     case BH_REGION_CHANNEL:
         return region->owner < h->channels.count &&
                        region->base == v->image->channel[region->owner].base &&
@@ -218,8 +245,10 @@ void verify_regions(struct verification *v)
     uint32_t count = v->image->header->regions.count, expected = 3 + v->policy->channel_count;
     uint64_t end = 0;
 
-    for (unsigned i = 0; i < v->policy->domain_count; i++)
+    for (unsigned i = 0; i < v->policy->domain_count; i++) {
         expected += v->policy->domain[i].kind.value == BH_MICROVM;
+        expected += v->image->domain[i].shadow_size != 0;
+    }
     if (count != expected)
         differ(v, v->policy->name.at, "it has %u regions, not %u", count, expected);
     for (uint32_t i = 0; i < count; i++) {
