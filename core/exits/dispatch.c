@@ -2,32 +2,35 @@
 #include "core/exits/handlers.h"
 #include "core/platform/platform.h"
 #include "core/vdev/vdev.h"
+#include "lib/format.h"
 
-/* Codes are looked up directly; the one large code, 400h, has the slot behind them. */
-#define SLOT_NPF      0xb0u
-#define SLOT_OF(code) ((code) == 0x400 ? SLOT_NPF : (code))
+#define SLOT_OF(code) \
+    ((code) < 0 ? SVM_SLOT_INVALID : (code) < SVM_SLOT_400 ? (code) : (code)-0x400 + SVM_SLOT_400)
 
-static svm_exit_handler *const handlers[SLOT_NPF + 1] = {
+static svm_exit_handler *const handlers[SVM_SLOTS] = {
 #define EXIT(code, name, handler, text) [SLOT_OF(code)] = exit_##handler,
 #include "tables/exits.def"
 #undef EXIT
+    [SVM_SLOT_OTHER] = exit_unexpected,
 };
 
 static const struct {
-    uint64_t code;
-    const char *text;
-} texts[] = {
-#define EXIT(code, name, handler, text) {(code), (text)},
+    const char *name, *text;
+} about[SVM_SLOTS] = {
+#define EXIT(code, name, handler, text) [SLOT_OF(code)] = {#name, text},
 #include "tables/exits.def"
 #undef EXIT
+    [SVM_SLOT_OTHER] = {"OTHER", "an exit that core doesn't know"},
 };
 
-static const char *text_of(uint64_t code)
+/* QEMU cuts VMEXIT_INVALID to 32 bits. */
+static uint64_t slot_of(uint64_t code)
 {
-    for (unsigned i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-        if (texts[i].code == code)
-            return texts[i].text;
-    return "an exit that core doesn't know";
+    if (code < SVM_SLOT_400)
+        return code;
+    if (code >= 0x400 && code - 0x400 < SVM_SLOT_INVALID - SVM_SLOT_400)
+        return code - 0x400 + SVM_SLOT_400;
+    return code == UINT64_MAX || code == UINT32_MAX ? SVM_SLOT_INVALID : SVM_SLOT_OTHER;
 }
 
 void exits_init_vcpu(struct vcpu *vcpu)
@@ -40,14 +43,12 @@ void exits_init_vcpu(struct vcpu *vcpu)
 void exits_handle(struct vcpu *vcpu)
 {
     struct vmcb *vmcb = vcpu->vmcb;
-    uint64_t code = vmcb->exitcode;
-    svm_exit_handler *handler = code < SLOT_NPF        ? handlers[code]
-                                : code == SVM_EXIT_NPF ? handlers[SLOT_NPF]
-                                                       : NULL;
+    uint64_t slot = slot_of(vmcb->exitcode);
 
+    vcpu->exits[slot]++;
     vmcb->eventinj = 0;
     vmcb->tlb_control = 0;
-    (handler ? handler : exit_unexpected)(vcpu);
+    handlers[slot](vcpu);
 
     /* An event that was being delivered is delivered again, unless a fault takes its place. */
     if ((vmcb->exitintinfo & VMCB_EVENT_VALID) && !(vmcb->eventinj & VMCB_EVENT_VALID))
@@ -56,7 +57,7 @@ void exits_handle(struct vcpu *vcpu)
 
 void exit_unexpected(struct vcpu *vcpu)
 {
-    exits_stop(vcpu, text_of(vcpu->vmcb->exitcode));
+    exits_stop(vcpu, about[slot_of(vcpu->vmcb->exitcode)].text);
 }
 
 void exit_undefined(struct vcpu *vcpu)
@@ -85,6 +86,38 @@ static void note_end(const struct vcpu *vcpu, bool asked)
                                                    .tsc = read_tsc()});
 }
 
+/* How often any of the domain's vCPUs took that exit. The others may still be on their way. */
+static uint64_t count_exits(const struct vcpu *vcpu, unsigned slot)
+{
+    uint64_t sum = 0;
+
+    for (unsigned id = 0; id < vcpu->domain->ncores; id++) {
+        const struct vcpu *each = svm_vcpu_of(vcpu->index, id);
+
+        sum += each ? __atomic_load_n(&each->exits[slot], __ATOMIC_RELAXED) : 0;
+    }
+    return sum;
+}
+
+/* All counters that aren't 0, in as many lines as they need. */
+static void print_exits(const struct vcpu *vcpu)
+{
+    char line[CONSOLE_LINE / 2];
+    size_t length = 0;
+
+    for (unsigned slot = 0; slot < SVM_SLOTS; slot++) {
+        uint64_t count = count_exits(vcpu, slot);
+
+        if (count != 0)
+            length += format(line + length, sizeof(line) - length, "%s%s %lu", length ? ", " : "",
+                             about[slot].name, count);
+        if (length >= sizeof(line) / 2 || (slot == SVM_SLOTS - 1 && length != 0)) {
+            print("%s: exits: %s", vcpu->domain->name, line);
+            length = 0;
+        }
+    }
+}
+
 static _Noreturn void stop(struct vcpu *vcpu, bool asked, const char *why)
 {
     const struct vmcb *v = vcpu->vmcb;
@@ -98,6 +131,7 @@ static _Noreturn void stop(struct vcpu *vcpu, bool asked, const char *why)
           v->efer);
     print("%s: rax %lx rbx %lx rcx %lx rdx %lx rsi %lx rdi %lx", vcpu->domain->name, v->rax,
           vcpu->gpr[RBX], vcpu->gpr[RCX], vcpu->gpr[RDX], vcpu->gpr[RSI], vcpu->gpr[RDI]);
+    print_exits(vcpu);
     vdev_stop_domain(vcpu);
     for (;;)
         svm_host_window(vcpu, true);

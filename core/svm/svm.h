@@ -51,6 +51,7 @@ struct vcpu {
     uint64_t code_cr3; /* the key, linear RIP and CR3, */
     const volatile svm_code *code; /* and its bytes in the domain's RAM; see exits/fetch.c */
     const struct cpuid_answer *const *cpuid; /* exits/cpuid.c */
+    uint64_t exits[SVM_SLOTS];               /* how many there were of each */
 };
 
 /* What `code` points at while no code is remembered: it equals no opcode that is looked for. */

@@ -111,12 +111,17 @@ _Static_assert(sizeof(struct vmcb) == 4096, "one page");
 #define VMCB_SEG_D      0x0400u /* CS: 32-bit default */
 
 #define SVM_VM_CR_SVMDIS (1ull << 4) /* MSR C001_0114h, 15.30.1 */
-#define SVM_EXIT_INVALID (~0ull)     /* VMEXIT_INVALID, appendix C */
 
 enum svm_exit {
 #define EXIT(code, name, handler, text) SVM_EXIT_##name = code,
 #include "tables/exits.def"
 #undef EXIT
 };
+
+/*
+ * A place for each exit code: up to 0A6h directly, 400h to 403h behind them, VMEXIT_INVALID, and
+ * one for all others. exits.def leaves none of the others empty.
+ */
+enum { SVM_SLOT_400 = 0xa7, SVM_SLOT_INVALID = 0xab, SVM_SLOT_OTHER, SVM_SLOTS };
 
 #endif

@@ -1,4 +1,5 @@
 /* Exceptions, interrupts, events that an exit interrupted, and exits that nobody foresaw. */
+#include <stdio.h>
 #include <string.h>
 
 #include "core/audit/audit.h"
@@ -140,9 +141,25 @@ static void a_task_switch_is_a_fault(void **state)
     assert_takes(work, SVM_EXIT_TASK_SWITCH, 0x18, MODEL_GP);
 }
 
+static void assert_stops(uint64_t code, const char *why, const char *counted)
+{
+    char expected[80];
+
+    start(NULL);
+    work->vmcb->exitintinfo = 0;
+    if (vcpu_model_exit(work, code, 0, 0))
+        fail_msg("exit %#lx: the domain goes on", code);
+    assert_true(work->shared->stopped);
+    assert_int_equal(vdev_model.stops, 1);
+    snprintf(expected, sizeof(expected), "work: stopped: %s (exit", why);
+    assert_non_null(strstr(console_text, expected));
+    snprintf(expected, sizeof(expected), "work: exits: %s 1\n", counted);
+    assert_non_null(strstr(console_text, expected));
+}
+
 static bool is_foreseen(uint64_t code)
 {
-    switch (code) {
+    switch ((int)code) {
 #define EXIT(code, name, handler, text) case code:
 #include "tables/exits.def"
 #undef EXIT
@@ -152,28 +169,61 @@ static bool is_foreseen(uint64_t code)
     }
 }
 
-static void assert_unforeseen(uint64_t code)
-{
-    start(NULL);
-    if (vcpu_model_exit(work, code, 0, 0))
-        fail_msg("exit %#lx: the domain goes on", code);
-    assert_true(work->shared->stopped);
-    assert_int_equal(vdev_model.stops, 1);
-    assert_non_null(strstr(console_text, "an exit that core doesn't know"));
-}
-
 static void unforeseen_exits_stop_the_domain(void **state)
 {
-    static const uint64_t codes[] = {0x401,           0x402,          0x403,
-                                     0x500,           0xffffffff,     0xfffffffffffe,
-                                     0x1000000000072, UINT64_MAX - 1, UINT64_MAX};
+    static const uint64_t codes[] = {0x3ff,          0x404,           0x500,         0x7fffffff,
+                                     0xfffffffffffe, 0x1000000000072, UINT64_MAX - 1};
 
     (void)state;
     for (uint64_t code = 0; code < 0x100; code++)
         if (!is_foreseen(code))
-            assert_unforeseen(code);
+            assert_stops(code, "an exit that core doesn't know", "OTHER");
     for (unsigned i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
-        assert_unforeseen(codes[i]);
+        assert_stops(codes[i], "an exit that core doesn't know", "OTHER");
+}
+
+/* Appendix C has no code that core's table lacks, and what the table stops it stops by name. */
+static void rows_without_a_handler_stop_the_domain_by_name(void **state)
+{
+    (void)state;
+    for (uint64_t code = 0; code <= 0xa6; code++)
+        assert_true(is_foreseen(code));
+    for (uint64_t code = 0x400; code <= 0x403; code++)
+        assert_true(is_foreseen(code));
+#define EXIT(code, name, handler, text)      \
+    if (strcmp(#handler, "unexpected") == 0) \
+        assert_stops((uint64_t)(code), text, #name);
+#include "tables/exits.def"
+#undef EXIT
+    assert_stops(UINT32_MAX, "VMRUN of an inconsistent VMCB", "INVALID"); /* as QEMU has it */
+}
+
+static void exits_are_counted_by_name(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 12; i++)
+        assert_takes(work, SVM_EXIT_RDPMC, 0, MODEL_EXCEPTION(VECTOR_UD));
+    assert_takes(work, SVM_EXIT_SKINIT, 0, MODEL_EXCEPTION(VECTOR_UD));
+    assert_false(vcpu_model_exit(work, SVM_EXIT_SHUTDOWN, 0, 0));
+    assert_non_null(strstr(console_text, "work: exits: RDPMC 12, SHUTDOWN 1, SKINIT 1\n"));
+}
+
+/* However many there are, no line is cut. */
+static void long_lists_of_exits_take_several_lines(void **state)
+{
+    char *at;
+    unsigned lines = 0, names = 0;
+
+    (void)state;
+    for (unsigned slot = 0; slot < SVM_SLOTS; slot++)
+        work->exits[slot] = UINT64_MAX - 1;
+    assert_false(vcpu_model_exit(work, SVM_EXIT_SHUTDOWN, 0, 0));
+    for (at = console_text; (at = strstr(at, "work: exits: ")); at++)
+        lines++;
+    for (at = console_text; (at = strstr(at, " 1844674407370955161")); at++)
+        names++;
+    assert_in_range(lines, 10, SVM_SLOTS);
+    assert_int_equal(names, SVM_SLOTS);
 }
 
 static void the_ends_of_a_domain_are_named(void **state)
@@ -302,6 +352,9 @@ int main(void)
         cmocka_unit_test_setup(no_nmi_is_made_up, start),
         cmocka_unit_test_setup(a_task_switch_is_a_fault, start),
         cmocka_unit_test_setup(unforeseen_exits_stop_the_domain, start),
+        cmocka_unit_test_setup(rows_without_a_handler_stop_the_domain_by_name, start),
+        cmocka_unit_test_setup(exits_are_counted_by_name, start),
+        cmocka_unit_test_setup(long_lists_of_exits_take_several_lines, start),
         cmocka_unit_test_setup(the_ends_of_a_domain_are_named, start),
         cmocka_unit_test_setup(hlt_sleeps_until_a_bell_rings, start),
         cmocka_unit_test_setup(hlt_that_is_none_any_more_stops_the_domain, start),
