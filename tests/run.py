@@ -35,8 +35,9 @@ def read_skips(path):
 
 
 class Reporter:
-    def __init__(self, skips, is_whole_suite):
+    def __init__(self, skips, is_whole_suite, documents=()):
         self.skips = skips
+        self.documents = documents
         self.is_whole_suite = is_whole_suite
         self.results = []
         self.coloured = sys.stdout.isatty() and "NO_COLOR" not in os.environ
@@ -69,8 +70,17 @@ class Reporter:
         if self.is_whole_suite:
             for name in self.skips.keys() - {r.name for r in self.results}:
                 yield f"tests/SKIPS lists {name}, but there is no such test"
+            yield from self.unproved()
         if self.count("passed") + self.count("failed") == 0:
             yield "no test was run"
+
+    def unproved(self):
+        """Tests that a document relies on and that didn't run."""
+        ran = [r.name for r in self.results if r.result != "skipped"]
+        for document in self.documents:
+            for name in sorted(suite.named_by(document.read_text())):
+                if not any(suite.is_of(name, test) for test in ran):
+                    yield f"{document} says that {name} shows something, but it didn't run"
 
     def finish(self):
         complaints = list(self.complaints())
@@ -109,6 +119,9 @@ def parse_arguments():
     parser.add_argument("--json", metavar="FILE", type=pathlib.Path, help="write the results here")
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)), metavar="N",
                         help="tests at the same time (default: number of cores)")
+    parser.add_argument("--shows", action="append", default=[], metavar="DOCUMENT",
+                        type=pathlib.Path, help="the whole suite fails unless each test that this "
+                        "document names between backticks has run")
     parser.add_argument("--tests", type=pathlib.Path, default=suite.TESTS, metavar="DIR",
                         help="take tests and SKIPS from this directory")
     return parser.parse_args()
@@ -124,7 +137,7 @@ def main():
             print(job.name + (f": {job.proves}" if job.proves else ""))
         return 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    reporter = Reporter(skips, not arguments.filters)
+    reporter = Reporter(skips, not arguments.filters, arguments.shows)
     run_all(jobs, max(arguments.jobs, 1), reporter)
     if arguments.json:
         arguments.json.parent.mkdir(parents=True, exist_ok=True)

@@ -99,6 +99,19 @@ def jobs_of_function(path, full_name, name, function):
         yield Job(full_name + suffix, command, time_limit, False, proves, problem)
 
 
+TEST_NAME = re.compile(r"[a-z_]+(?:/[a-z_]+)*/test_\w+(?::\w+(?:\[[^\]]+\])?)?")
+
+
+def named_by(text):
+    """The tests that a document names, between backticks."""
+    return {word for word in re.findall(r"`([^`\n]+)`", text) if TEST_NAME.fullmatch(word)}
+
+
+def is_of(name, test):
+    """Is `test`, a result's name, what `name` means: itself, a file's test, or one of its cases?"""
+    return test == name or test.startswith((f"{name}:", f"{name}["))
+
+
 def find(tests=TESTS):
     """All jobs, in the order in which results are shown."""
     return list(program_jobs(tests)) + list(function_jobs(tests))

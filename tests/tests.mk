@@ -41,7 +41,10 @@ unit: ## build and run the unit tests alone
 	@$(MAKE) --no-print-directory -j$(shell nproc) unit-programs
 	@tests/run.py unit/
 
+# Documents that say which test shows what: a run of the whole suite runs each of those.
+SHOWN_BY := docs/pacifica.md docs/threat-model.md
+
 # TESTS="boot vault" runs only the tests whose names contain one of the words.
 tests: ## run all tests of what is built, or those that TESTS="..." names
 	@$(MAKE) --no-print-directory -j$(shell nproc) unit-programs
-	@tests/run.py --json $(BUILD)/tests/results.json $(TESTS)
+	@tests/run.py --json $(BUILD)/tests/results.json $(SHOWN_BY:%=--shows %) $(TESTS)

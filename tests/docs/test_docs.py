@@ -10,7 +10,6 @@ from testing import Failure, contains, equal
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 POLICYC = ROOT / "build" / "policyc"
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-TEST_NAME = re.compile(r"[a-z_]+(?:/[a-z_]+)*/test_\w+(?::\w+(?:\[[^\]]+\])?)?")
 OF_THE_TREE = ("core/", "docs/", "domains/", "include/", "lib/", "policy/", "scripts/", "tests/",
                "tools/", ".ci/")
 
@@ -79,7 +78,7 @@ def path_errors(pages):
     for page, text in pages.items():
         for word in quoted(text):
             if word.startswith(OF_THE_TREE) and re.fullmatch(r"[\w./*-]+", word) and \
-                    not TEST_NAME.fullmatch(word) and not list(ROOT.glob(word.rstrip("/"))):
+                    not suite.TEST_NAME.fullmatch(word) and not list(ROOT.glob(word.rstrip("/"))):
                 yield f"{page}: {word}"
 
 
@@ -112,7 +111,7 @@ def name_errors(pages, known):
     files = {name.partition(":")[0] for name in known}
     for page, text in pages.items():
         for word in quoted(text):
-            if TEST_NAME.fullmatch(word) and word not in known and word not in files:
+            if suite.TEST_NAME.fullmatch(word) and word not in known and word not in files:
                 yield f"{page}: {word}"
 
 
@@ -121,7 +120,7 @@ def test_tests():
     pages, known = documents(), existing_tests()
     complain(name_errors(pages, known), "tests that tests/run.py --list doesn't know")
     for page in ("docs/status.md", "docs/threat-model.md"):
-        if sum(bool(TEST_NAME.fullmatch(word)) for word in quoted(pages[page])) < 20:
+        if sum(bool(suite.TEST_NAME.fullmatch(word)) for word in quoted(pages[page])) < 20:
             raise Failure(f"{page} names fewer than 20 tests")
 
 
@@ -147,6 +146,35 @@ def test_attacks():
     named = {word for row in rows for word in quoted(row.split("|")[3])}
     equal(named - written, set(), "attacks that the intruder doesn't know")
     equal(written - named, set(), "attacks that docs/threat-model.md leaves out")
+
+
+def mechanism_errors(text):
+    """Rows of docs/pacifica.md that don't name a file of the tree and a test."""
+    table = text.partition("<!-- mechanisms -->")[2].partition("<!-- end of mechanisms -->")[0]
+    for row in [line for line in table.splitlines() if line.startswith("|")][2:]:
+        mechanism, _, where, shown = (cell.strip() for cell in row.strip("|").split("|"))
+        if not any(word.startswith(OF_THE_TREE) for word in quoted(where)):
+            yield f"{mechanism}: no file"
+        if not any(suite.TEST_NAME.fullmatch(word) for word in quoted(shown)):
+            yield f"{mechanism}: no test"
+
+
+def test_mechanisms():
+    """Each mechanism in docs/pacifica.md has a file that implements it and a test that shows it.
+
+    That they exist is checked for all documents, and that the tests ran by `tests/run.py --shows`.
+    """
+    text = (ROOT / "docs" / "pacifica.md").read_text()
+    complain(mechanism_errors(text), "mechanisms of docs/pacifica.md")
+    if text.count("\n| ") < 20:
+        raise Failure("docs/pacifica.md has fewer than 20 mechanisms")
+
+
+def test_mechanisms_can_fail():
+    """A mechanism without file or test is found."""
+    rows = "| m | 1 | `core/svm/svm.c` | `a/test_b` |\n| n | 1 | svm | `test` |\n"
+    equal(list(mechanism_errors("<!-- mechanisms -->\n|a|b|c|d|\n|---|---|---|---|\n" + rows)),
+          ["n: no file", "n: no test"], "errors")
 
 
 # Commands.

@@ -77,6 +77,37 @@ def test_skip_without_reason_is_refused():
     contains(output, "SKIPS:1: error", "output")
 
 
+def test_named_by_a_document():
+    """A test that a document relies on must have run, in a run of the whole suite."""
+    test = '''
+from testing import Skip
+def test_good():
+    """Good."""
+test_good.cases = {"one": ()}
+def test_elsewhere():
+    """Skips."""
+    raise Skip("no hardware")
+'''
+    def run(document, *filters):
+        with tempfile.TemporaryDirectory() as directory:
+            pathlib.Path(directory, "x").mkdir()
+            pathlib.Path(directory, "x", "test_a.py").write_text(test)
+            pathlib.Path(directory, "SKIPS").write_text("x/test_a:elsewhere: no bus\n")
+            path = pathlib.Path(directory, "page.md")
+            path.write_text(document)
+            done = subprocess.run([sys.executable, RUNNER, "--tests", directory, "--shows", path,
+                                   *filters], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                  text=True)
+        return done.returncode, done.stdout
+
+    equal(run("`x/test_a:good` `x/test_a` `x/test_a:good[one]`")[0], 0, "exit status")
+    for name in ("x/test_a:elsewhere", "x/test_a:goo", "x/test_b", "x/test_a:good[two]"):
+        status, output = run(f"It works: `{name}`.")
+        equal(status, 1, f"exit status with {name}")
+        contains(output, f"says that {name} shows something, but it didn't run", "output")
+    equal(run("`x/test_b`", "good")[0], 0, "exit status of a part of the suite")
+
+
 def test_nothing_run():
     """A run without tests fails, and so does one whose filter matches none."""
     test = {"test_a.py": 'def test_good():\n    """Good."""\n'}
