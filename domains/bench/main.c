@@ -7,9 +7,11 @@
 #include "domains/lib/flat.h"
 
 static const char *const names[BENCH_ROWS] = {
-    [BENCH_EMPTY] = "empty",         [BENCH_CPUID] = "cpuid",       [BENCH_VMMCALL] = "vmmcall",
-    [BENCH_RDMSR] = "rdmsr",         [BENCH_IN] = "in-21",          [BENCH_PCI] = "pci-read",
-    [BENCH_APIC_READ] = "apic-read", [BENCH_APIC_EOI] = "apic-eoi",
+    [BENCH_EMPTY] = "empty",       [BENCH_CPUID] = "cpuid",
+    [BENCH_VMMCALL] = "vmmcall",   [BENCH_RDMSR] = "rdmsr",
+    [BENCH_IN] = "in-21",          [BENCH_IN_CORE] = "in-cf8",
+    [BENCH_PCI] = "pci-read",      [BENCH_APIC_READ] = "apic-read",
+    [BENCH_APIC_EOI] = "apic-eoi",
 };
 
 static void show(unsigned bits, const uint64_t ticks[BENCH_ROWS])

@@ -9,10 +9,11 @@
 #define BENCH_VMMCALL   2
 #define BENCH_RDMSR     3
 #define BENCH_IN        4
-#define BENCH_PCI       5
-#define BENCH_APIC_READ 6
-#define BENCH_APIC_EOI  7
-#define BENCH_ROWS      8
+#define BENCH_IN_CORE   5
+#define BENCH_PCI       6
+#define BENCH_APIC_READ 7
+#define BENCH_APIC_EOI  8
+#define BENCH_ROWS      9
 
 /* BH_CALL | BH_CALL_VERSION (bulkhead/abi.h), which an assembler can read, too. */
 #define BENCH_CALL 0x42480000

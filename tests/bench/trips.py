@@ -14,7 +14,7 @@ DONE = r"^bench: done\r?$"
 GROWTH = 0.02  # that is no failure
 NAMES = {
     "cpuid": "CPUID", "vmmcall": "VMMCALL", "rdmsr": "RDMSR APIC_BASE",
-    "in-21": "IN 21h (granted: no exit)", "pci-read": "PCI CF8+CFC",
+    "in-21": "IN 21h (granted: no exit)", "in-cf8": "IN CF8h (core answers)", "pci-read": "PCI CF8+CFC",
     "apic-read": "LAPIC read (granted: no exit)", "apic-eoi": "LAPIC EOI write"}
 MODES = {"32": "32-bit, paging off", "64": "64-bit, paging on"}
 
