@@ -4,6 +4,7 @@
 
 #include "core/domain/place.h"
 #include "core/exits/exits.h"
+#include "core/exits/mode.h"
 #include "core/platform/platform.h"
 
 /* The policy and how each domain starts: written by the boot CPU before the others read it. */
@@ -32,11 +33,7 @@ static void load_start(struct vcpu *vcpu, const struct start_state *start)
     vmcb->rsp = start->rsp;
     vmcb->rax = start->rax;
     vcpu->gpr[RSI] = start->rsi;
-    vmcb->cr0 = start->cr0;
-    vmcb->cr3 = start->cr3;
-    vmcb->cr4 = start->cr4;
-    vcpu->efer = start->efer;
-    vmcb->efer = start->efer | EFER_SVME;
+    mode_start(vcpu, start->cr0, start->cr3, start->cr4, start->efer);
     vmcb->gdtr.base = start->gdt_base;
     vmcb->gdtr.limit = start->gdt_limit;
     vmcb->cs = flat_segment(start->cs, start->efer & EFER_LMA ? VMCB_SEG_CODE64 : VMCB_SEG_CODE32);

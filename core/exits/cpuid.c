@@ -1,5 +1,6 @@
 /* CPUID by the policy's table (APM vol. 3, appendix E). Leaves without a row read as zero. */
 #include "core/exits/handlers.h"
+#include "core/exits/mode.h"
 #include "core/platform/platform.h"
 
 #define OPCODE_CPUID 0xa2 /* 0F A2 */
@@ -76,7 +77,7 @@ static struct cpuid_answer special_answer(const struct vcpu *vcpu,
     answer = candidate ? *candidate : nothing;
     if (answer.flags & BH_CPUID_OSXSAVE) {
         answer.ecx &= ~ECX_OSXSAVE;
-        answer.ecx |= vcpu->vmcb->cr4 & CR4_OSXSAVE ? ECX_OSXSAVE : 0;
+        answer.ecx |= mode_cr4(vcpu) & CR4_OSXSAVE ? ECX_OSXSAVE : 0;
     }
     if (answer.flags & BH_CPUID_XSAVE_SIZE) /* XCR0 is the domain's while its core is here */
         answer.ebx = cpuid(0xd, answer.subleaf).ebx;

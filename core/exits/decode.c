@@ -165,6 +165,7 @@ static void decode_two_byte(struct insn *insn, struct cursor *c, enum insn_mode 
     switch (opcode) {
     case 0x01:
         decode_0f01(insn, c, p);
+        insn->width = operand_size(mode, p);
         break;
     case 0x06:
         insn->kind = INSN_CLTS;

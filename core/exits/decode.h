@@ -35,7 +35,7 @@ struct insn {
     uint8_t reg;    /* register operand 0-15; 4-7 without REX and size 1: AH CH DH BH */
     uint8_t cr;     /* control register number */
     uint8_t size;   /* of the memory access in bytes: 1, 2, 4, 8 */
-    uint8_t width;  /* of the register written by a load: 2, 4 or 8; 1 if size is 1 */
+    uint8_t width;  /* of the register written by a load or SMSW: 2, 4 or 8; 1 if size is 1 */
     bool high_byte; /* reg is AH, CH, DH, BH */
     enum insn_extend extend;
     uint16_t opcode; /* INSN_OTHER: 00xx one-byte, 0Fxx two-byte opcode */

@@ -1,6 +1,7 @@
 /* Exceptions, interrupts, and instructions that wait or flush. */
 #include "core/audit/audit.h"
 #include "core/exits/handlers.h"
+#include "core/exits/mode.h"
 #include "core/platform/platform.h"
 
 /* #DB and #AC are intercepted so that an endless one can't hold the core; they are the domain's. */
@@ -61,7 +62,7 @@ void exit_xsetbv(struct vcpu *vcpu)
     uint64_t value = vcpu->gpr[RDX] << 32 | (uint32_t)vcpu->vmcb->rax;
     uint64_t supported = cpuid(0xd, 0).eax & (XCR0_X87 | XCR0_SSE | XCR0_AVX);
 
-    if (!(vcpu->vmcb->cr4 & CR4_OSXSAVE)) {
+    if (!(mode_cr4(vcpu) & CR4_OSXSAVE)) {
         svm_inject_exception(vcpu, VECTOR_UD, 0);
         return;
     }

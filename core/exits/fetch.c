@@ -1,5 +1,6 @@
 /* Fetching a domain's instructions: this CPU may have neither next RIP nor decode assists. */
 #include "core/exits/handlers.h"
+#include "core/exits/mode.h"
 #include "core/mm/mm.h"
 #include "core/platform/platform.h"
 
@@ -18,17 +19,9 @@ static uint64_t linear_rip(const struct vmcb *vmcb, enum insn_mode mode)
     return mode == INSN_64 ? vmcb->rip : (uint32_t)(vmcb->cs.base + vmcb->rip);
 }
 
-static struct guest_paging paging_of(const struct vcpu *vcpu)
-{
-    const struct vmcb *vmcb = vcpu->vmcb;
-
-    return (struct guest_paging){
-        .p2m = vcpu->p2m, .cr0 = vmcb->cr0, .cr3 = vmcb->cr3, .cr4 = vmcb->cr4, .efer = vmcb->efer};
-}
-
 struct insn exits_fetch(struct vcpu *vcpu)
 {
-    struct guest_paging paging = paging_of(vcpu);
+    struct guest_paging paging = mode_paging(vcpu);
     enum insn_mode mode = mode_of(vcpu->vmcb);
     uint64_t linear = linear_rip(vcpu->vmcb, mode);
     uint8_t code[INSN_MAX];
@@ -59,7 +52,7 @@ void exits_set_rip(struct vcpu *vcpu, uint64_t rip)
  */
 static void remember_code(struct vcpu *vcpu)
 {
-    struct guest_paging paging = paging_of(vcpu);
+    struct guest_paging paging = mode_paging(vcpu);
     enum insn_mode mode = mode_of(vcpu->vmcb);
     uint64_t linear = linear_rip(vcpu->vmcb, mode);
     bool wraps = mode != INSN_64 && vcpu->vmcb->rip + sizeof(*vcpu->code) >= SIZE_32;

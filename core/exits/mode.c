@@ -1,50 +1,104 @@
 #include "core/exits/mode.h"
+
 #include "core/platform/platform.h"
 
 #define EFER_ALLOWED (EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE | EFER_FFXSR)
+#define EFER_LONG    (EFER_LME | EFER_LMA)
 
 /* The bits that CR0 has, 3.1.1. Writes of others are ignored; what VMRUN would do isn't said. */
 #define CR0_BITS                                                                               \
     (CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | \
      CR0_PG)
 
-/* The VMCB's EFER follows from the domain's EFER and CR0. */
-static void update_efer(struct vcpu *vcpu)
+#define CR3_PCID     0xfffull     /* with CR4.PCIDE, 5.5.1 */
+#define CR3_NO_FLUSH (1ull << 63) /* likewise, in what is written */
+#define CR8_BITS     0xfull       /* 3.1.5 */
+#define PAT_TYPE_MAX 7u           /* 7.8.1 */
+#define PAT_RESERVED (1u << 2 | 1u << 3)
+
+enum cpuid_register { ALWAYS, EBX_7, ECX_7, ECX_1, EDX_1 };
+
+/* The bits that CR4 has, 3.1.3: each is reserved on a CPU without the feature (APM vol. 3, E.3). */
+static const struct {
+    uint32_t bit;
+    uint8_t where, feature;
+    bool nested_only; /* shadow tables know nothing of it, and CPUID doesn't show it either */
+} cr4_bits[] = {
+    {CR4_VME, EDX_1, 1, false},         {CR4_PVI, EDX_1, 1, false},
+    {CR4_TSD, EDX_1, 4, false},         {CR4_DE, EDX_1, 2, false},
+    {CR4_PSE, EDX_1, 3, false},         {CR4_PAE, EDX_1, 6, false},
+    {CR4_MCE, EDX_1, 7, false},         {CR4_PGE, EDX_1, 13, false},
+    {CR4_PCE, ALWAYS, 0, false},        {CR4_OSFXSR, EDX_1, 24, false},
+    {CR4_OSXMMEXCPT, EDX_1, 25, false}, {CR4_UMIP, ECX_7, 2, false},
+    {CR4_LA57, ECX_7, 16, true},        {CR4_FSGSBASE, EBX_7, 0, false},
+    {CR4_PCIDE, ECX_1, 17, true},       {CR4_OSXSAVE, ECX_1, 26, false},
+    {CR4_SMEP, EBX_7, 7, false},        {CR4_SMAP, EBX_7, 20, false},
+    {CR4_PKE, ECX_7, 3, true},          {CR4_CET, ECX_7, 7, true},
+};
+
+static uint64_t supported_cr4(const struct vcpu *vcpu)
+{
+    struct cpuid one = cpuid(CPUID_FEATURES, 0), seven = cpuid(CPUID_STRUCTURED, 0);
+    uint32_t word[] = {[ALWAYS] = ~0u,
+                       [EBX_7] = seven.ebx,
+                       [ECX_7] = seven.ecx,
+                       [ECX_1] = one.ecx,
+                       [EDX_1] = one.edx};
+    uint64_t bits = 0;
+
+    for (unsigned i = 0; i < sizeof(cr4_bits) / sizeof(cr4_bits[0]); i++)
+        if ((word[cr4_bits[i].where] >> cr4_bits[i].feature & 1) &&
+            !(cr4_bits[i].nested_only && vcpu->shadow))
+            bits |= cr4_bits[i].bit;
+    return bits;
+}
+
+bool mode_is_64_bit(const struct vcpu *vcpu)
+{
+    return (vcpu->vmcb->efer & EFER_LMA) && (vcpu->vmcb->cs.attributes & VMCB_SEG_L);
+}
+
+struct guest_paging mode_paging(const struct vcpu *vcpu)
+{
+    return (struct guest_paging){.p2m = vcpu->p2m,
+                                 .cr0 = mode_cr0(vcpu),
+                                 .cr3 = mode_cr3(vcpu),
+                                 .cr4 = mode_cr4(vcpu),
+                                 .efer = vcpu->efer};
+}
+
+/* The one place that changes the VMCB's control registers: they follow from the domain's. */
+static void load(struct vcpu *vcpu, uint64_t cr0, uint64_t cr3, uint64_t cr4)
 {
     struct vmcb *vmcb = vcpu->vmcb;
-    bool long_mode = (vcpu->efer & EFER_LME) && (vmcb->cr0 & CR0_PG);
+    bool long_mode = (vcpu->efer & EFER_LME) && (cr0 & CR0_PG);
 
-    vcpu->efer &= ~(uint64_t)EFER_LMA;
-    vcpu->efer |= long_mode ? EFER_LMA : 0;
-    vmcb->efer = (vcpu->efer & ~(uint64_t)(EFER_LME | EFER_LMA)) | EFER_SVME |
-                 (long_mode ? EFER_LME | EFER_LMA : 0);
+    vcpu->efer = (vcpu->efer & ~(uint64_t)EFER_LMA) | (long_mode ? EFER_LMA : 0);
+    vmcb->efer = (vcpu->efer & ~(uint64_t)EFER_LONG) | EFER_SVME | (long_mode ? EFER_LONG : 0);
+    vmcb->cr0 = cr0;
+    vmcb->cr3 = cr3;
+    vmcb->cr4 = cr4;
     vmcb->tlb_control = VMCB_TLB_FLUSH_ALL;
 }
 
-bool mode_write_efer(struct vcpu *vcpu, uint64_t value)
+void mode_start(struct vcpu *vcpu, uint64_t cr0, uint64_t cr3, uint64_t cr4, uint64_t efer)
 {
-    bool lme_changes = (value ^ vcpu->efer) & EFER_LME;
-
-    if ((value & ~(uint64_t)EFER_ALLOWED) || (lme_changes && (vcpu->vmcb->cr0 & CR0_PG)))
-        return false;
-    vcpu->efer = value;
-    update_efer(vcpu);
-    return true;
+    vcpu->efer = efer;
+    load(vcpu, cr0 | CR0_ET, cr3, cr4);
 }
 
-/* APM vol. 2, 3.1.1 and 14.6.1: which values of CR0 are #GP. */
+/* APM vol. 2, 3.1.1, 5.5.1 and 14.6.1: which values of CR0 are #GP. */
 static bool cr0_is_legal(const struct vcpu *vcpu, uint64_t value)
 {
-    const struct vmcb *vmcb = vcpu->vmcb;
-    bool is_64_bit = (vmcb->efer & EFER_LMA) && (vmcb->cs.attributes & VMCB_SEG_L);
+    uint64_t old = mode_cr0(vcpu), cr4 = mode_cr4(vcpu);
 
     if (value >> 32 || ((value & CR0_PG) && !(value & CR0_PE)) ||
-        ((value & CR0_NW) && !(value & CR0_CD)))
+        ((value & CR0_NW) && !(value & CR0_CD)) || (!(value & CR0_WP) && (cr4 & CR4_CET)))
         return false;
     if (!(value & CR0_PG))
-        return !is_64_bit && !((vmcb->cr0 & CR0_PG) && (vmcb->cr4 & CR4_PCIDE));
-    if (!(vmcb->cr0 & CR0_PG) && (vcpu->efer & EFER_LME))
-        return (vmcb->cr4 & CR4_PAE) && !(vmcb->cs.attributes & VMCB_SEG_L);
+        return !mode_is_64_bit(vcpu) && !((old & CR0_PG) && (cr4 & CR4_PCIDE));
+    if (!(old & CR0_PG) && (vcpu->efer & EFER_LME))
+        return (cr4 & CR4_PAE) && !(vcpu->vmcb->cs.attributes & VMCB_SEG_L);
     return true;
 }
 
@@ -52,7 +106,93 @@ bool mode_write_cr0(struct vcpu *vcpu, uint64_t value)
 {
     if (!cr0_is_legal(vcpu, value))
         return false;
-    vcpu->vmcb->cr0 = (value & CR0_BITS) | CR0_ET;
-    update_efer(vcpu);
+    load(vcpu, (value & CR0_BITS) | CR0_ET, mode_cr3(vcpu), mode_cr4(vcpu));
+    return true;
+}
+
+/* Bits that physical addresses have, at most 52 (APM vol. 3, E.4.7). */
+static uint64_t address_mask(void)
+{
+    unsigned bits = cpuid(CPUID_ADDRESS_SIZES, 0).eax & 0xff;
+
+    return (1ull << (bits < 32 || bits > 52 ? 52 : bits)) - 1;
+}
+
+/* APM vol. 2, 3.1.2 and 5.3.2; outside of long mode a value has 32 bits, and none is reserved. */
+bool mode_write_cr3(struct vcpu *vcpu, uint64_t value)
+{
+    uint64_t cr4 = mode_cr4(vcpu);
+
+    if (cr4 & CR4_PCIDE)
+        value &= ~CR3_NO_FLUSH; /* to flush nevertheless is allowed (5.5.1) */
+    if (value & ~address_mask())
+        return false;
+    load(vcpu, mode_cr0(vcpu), value, cr4);
+    return true;
+}
+
+/* APM vol. 2, 3.1.3, 5.3.1, 5.5.1 and 18.6 */
+static bool cr4_is_legal(const struct vcpu *vcpu, uint64_t value)
+{
+    uint64_t change = value ^ mode_cr4(vcpu);
+    bool long_mode = vcpu->efer & EFER_LMA;
+
+    if (value & ~supported_cr4(vcpu))
+        return false;
+    if (long_mode && (!(value & CR4_PAE) || (change & CR4_LA57)))
+        return false;
+    if ((value & change & CR4_PCIDE) && (!long_mode || (mode_cr3(vcpu) & CR3_PCID)))
+        return false;
+    return !(value & CR4_CET) || (mode_cr0(vcpu) & CR0_WP);
+}
+
+bool mode_write_cr4(struct vcpu *vcpu, uint64_t value)
+{
+    if (!cr4_is_legal(vcpu, value))
+        return false;
+    load(vcpu, mode_cr0(vcpu), mode_cr3(vcpu), value);
+    return true;
+}
+
+uint64_t mode_cr8(const struct vcpu *vcpu)
+{
+    return vcpu->domain->interrupts == BH_DIRECT ? apic_read(APIC_TPR) >> 4 & CR8_BITS
+                                                 : vcpu->vmcb->v_intr & VMCB_V_TPR;
+}
+
+/* CR8 is bits 7:4 of the task-priority register, whose others it clears (APM vol. 2, 3.1.5). */
+bool mode_write_cr8(struct vcpu *vcpu, uint64_t value)
+{
+    if (value & ~CR8_BITS)
+        return false;
+    if (vcpu->domain->interrupts == BH_DIRECT)
+        apic_write(APIC_TPR, (uint32_t)value << 4);
+    else
+        vcpu->vmcb->v_intr = (vcpu->vmcb->v_intr & ~VMCB_V_TPR) | value;
+    return true;
+}
+
+bool mode_write_efer(struct vcpu *vcpu, uint64_t value)
+{
+    bool lme_changes = (value ^ vcpu->efer) & EFER_LME;
+
+    if ((value & ~(uint64_t)EFER_ALLOWED) || (lme_changes && (mode_cr0(vcpu) & CR0_PG)))
+        return false;
+    vcpu->efer = value;
+    load(vcpu, mode_cr0(vcpu), mode_cr3(vcpu), mode_cr4(vcpu));
+    return true;
+}
+
+/* Eight memory types, of which two numbers are reserved (APM vol. 2, 7.8.1). */
+bool mode_write_pat(struct vcpu *vcpu, uint64_t value)
+{
+    for (unsigned i = 0; i < 8; i++) {
+        unsigned type = value >> (8 * i) & 0xff;
+
+        if (type > PAT_TYPE_MAX || (PAT_RESERVED >> type & 1))
+            return false;
+    }
+    vcpu->vmcb->g_pat = value;
+    vcpu->vmcb->tlb_control = VMCB_TLB_FLUSH_ALL;
     return true;
 }

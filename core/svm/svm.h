@@ -46,9 +46,11 @@ struct vcpu {
     unsigned slot;                  /* which of all vCPUs: < BH_MAX_VCPUS */
     unsigned cpu;                   /* core number it runs on */
     uint32_t icr_high;              /* ICR_HIGH as the domain wrote it; see vdev/apic.c */
-    uint64_t efer;     /* as the domain wrote it; the VMCB's has SVME, and LME only with PG */
-    uint64_t code_rip; /* where the last fetched instruction lies: */
-    uint64_t code_cr3; /* the key, linear RIP and CR3, */
+    uint64_t efer;         /* as the domain wrote it; the VMCB's has SVME, and LME only with PG */
+    struct shadow *shadow; /* its shadow tables; NULL: nested paging */
+    uint64_t cr0, cr3, cr4, pat;   /* with shadow tables, as the domain wrote them: exits/mode.h */
+    uint64_t code_rip;             /* where the last fetched instruction lies: */
+    uint64_t code_cr3;             /* the key, linear RIP and CR3, */
     const volatile svm_code *code; /* and its bytes in the domain's RAM; see exits/fetch.c */
     const struct cpuid_answer *const *cpuid; /* exits/cpuid.c */
     uint64_t exits[SVM_SLOTS];               /* how many there were of each */

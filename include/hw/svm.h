@@ -79,6 +79,9 @@ _Static_assert(sizeof(struct vmcb) == 4096, "one page");
 
 #define VMCB_TLB_FLUSH_ALL 1u /* TLB_CONTROL, 15.16.1 */
 
+/* V_INTR at 060h, 15.21 */
+#define VMCB_V_TPR 0xffull
+
 /* EVENTINJ and EXITINTINFO, 15.20 */
 #define VMCB_EVENT_TYPE_SHIFT 8
 #define VMCB_EVENT_TYPE       (7ull << VMCB_EVENT_TYPE_SHIFT)

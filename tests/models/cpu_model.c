@@ -69,6 +69,9 @@ struct cpuid cpuid(uint32_t leaf, uint32_t subleaf)
 {
     struct cpuid answer = cpu_model_cpuid(leaf, subleaf);
 
+    for (unsigned i = 0; i < 4; i++)
+        if (leaf != 0 && cpu_model.cpuid[i].leaf == leaf)
+            return cpu_model.cpuid[i].answer;
     if (leaf == 0xd) {
         answer.eax = (uint32_t)cpu_model.features;
         answer.ebx = cpu_model.xcr0 & XCR0_AVX ? 832 : 576;

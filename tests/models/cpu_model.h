@@ -24,6 +24,10 @@ struct model_log {
 struct cpu_model {
     uint64_t cr4, xcr0;
     uint64_t features; /* bits of XCR0 that the CPU has */
+    struct {
+        uint32_t leaf;
+        struct cpuid answer;
+    } cpuid[4]; /* of leaves that aren't 0: answers instead of cpu_model_cpuid()'s */
     unsigned msr_reads;
     unsigned flushes;
     uint64_t tsc;

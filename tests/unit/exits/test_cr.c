@@ -1,6 +1,7 @@
-/* Writes of CR0 that change more than TS and MP: the instruction is found, its value judged. */
+/* Accesses to control registers: the instruction is found, its value judged or delivered. */
 #include <string.h>
 
+#include "hw/apic.h"
 #include "hw/x86.h"
 #include "models/console_model.h"
 #include "models/vcpu_model.h"
@@ -112,7 +113,7 @@ static void what_is_no_write_of_cr0_stops_the_domain(void **state)
     for (unsigned i = 0; i < 5; i++) {
         start(NULL);
         assert_false(write_cr0(code[i]));
-        assert_non_null(strstr(console_text, "work: stopped: its write of CR0"));
+        assert_non_null(strstr(console_text, "work: stopped: its write of a control register"));
     }
     start(NULL);
     vcpu->vmcb->rip = 0x5000; /* no code there at all */
@@ -130,6 +131,100 @@ static void leaving_long_mode_cuts_rip_to_32_bits(void **state)
     assert_int_equal(vcpu->vmcb->efer, EFER_SVME);
 }
 
+/* Whatever a policy intercepts with nested paging does what it would do without. */
+static bool access(uint64_t exit, const char *code)
+{
+    vcpu_model_code(vcpu, 0, code);
+    return vcpu_model_exit(vcpu, exit, 0, 0);
+}
+
+static void each_register_can_be_written(void **state)
+{
+    (void)state;
+    cpu_model.cpuid[0].leaf = CPUID_FEATURES;
+    cpu_model.cpuid[0].answer.edx = ~0u;
+    vcpu->vmcb->rax = 0x7000;
+    assert_true(access(SVM_EXIT_CR3_WRITE, "0f 22 d8"));
+    assert_int_equal(vcpu->vmcb->cr3, 0x7000);
+    assert_int_equal(vcpu->vmcb->rip, MODEL_CODE + 3);
+    assert_int_equal(vcpu->vmcb->tlb_control, VMCB_TLB_FLUSH_ALL);
+    vcpu_model_mode(vcpu, INSN_64);
+    vcpu->vmcb->rax = CR4_PAE | CR4_PGE;
+    assert_true(access(SVM_EXIT_CR4_WRITE, "0f 22 e0"));
+    assert_int_equal(vcpu->vmcb->cr4, CR4_PAE | CR4_PGE);
+    vcpu->vmcb->rax = 7;
+    assert_true(access(SVM_EXIT_CR8_WRITE, "44 0f 22 c0"));
+    assert_int_equal(cpu_model.apic_log.write[0].value, 0x70);
+    vcpu->vmcb->rax = 0x11;
+    assert_true(access(SVM_EXIT_CR8_WRITE, "44 0f 22 c0"));
+    assert_int_equal(vcpu->vmcb->eventinj, MODEL_GP);
+    vcpu->vmcb->rax = 0;
+    assert_true(access(SVM_EXIT_CR4_WRITE, "0f 22 e0"));
+    assert_int_equal(vcpu->vmcb->eventinj, MODEL_GP);
+    assert_int_equal(vcpu->vmcb->cr4, CR4_PAE | CR4_PGE);
+    vcpu->vmcb->rax = 1ull << 62;
+    assert_true(access(SVM_EXIT_CR3_WRITE, "0f 22 d8"));
+    assert_int_equal(vcpu->vmcb->eventinj, MODEL_GP);
+    vcpu->vmcb->rax = CR0_PG | CR0_PE | CR0_ET | CR0_TS;
+    assert_true(access(SVM_EXIT_CR0_WRITE, "0f 22 c0"));
+    assert_int_equal(vcpu->vmcb->cr0, CR0_PG | CR0_PE | CR0_ET | CR0_TS);
+}
+
+static void each_register_can_be_read(void **state)
+{
+    (void)state;
+    vcpu->vmcb->cr0 |= CR0_WP;
+    vcpu->gpr[RCX] = vcpu->gpr[RDX] = vcpu->vmcb->rax = ~0ull;
+    assert_true(access(SVM_EXIT_CR0_READ, "0f 20 c0"));
+    assert_int_equal(vcpu->vmcb->rax, CR0_PG | CR0_PE | CR0_ET | CR0_WP);
+    assert_int_equal(vcpu->vmcb->rip, MODEL_CODE + 3);
+    assert_true(access(SVM_EXIT_CR3_READ, "0f 20 d9"));
+    assert_int_equal(vcpu->gpr[RCX], vcpu->vmcb->cr3);
+    assert_true(access(SVM_EXIT_CR4_READ, "41 0f 20 e7"));
+    assert_int_equal(vcpu->gpr[R15], CR4_PAE);
+    cpu_model.apic[APIC_TPR / 4] = 0x90;
+    assert_true(access(SVM_EXIT_CR8_READ, "44 0f 20 c2"));
+    assert_int_equal(vcpu->gpr[RDX], 9);
+    vcpu_model_mode(vcpu, INSN_32);
+    vcpu->gpr[RBX] = ~0ull;
+    vcpu->vmcb->cr3 = 0xfffff00000001000;
+    assert_true(access(SVM_EXIT_CR3_READ, "0f 20 db"));
+    assert_int_equal(vcpu->gpr[RBX], 0x1000); /* 32-bit results clear the upper half */
+}
+
+/* APM vol. 3: SMSW stores as many bits of CR0 as its operand has. */
+static void smsw_reads_cr0(void **state)
+{
+    (void)state;
+    vcpu->vmcb->rax = vcpu->gpr[RBX] = 0x1122334455667788;
+    assert_true(access(SVM_EXIT_CR0_READ, "66 0f 01 e0"));
+    assert_int_equal(vcpu->vmcb->rax, 0x1122334455660011);
+    assert_int_equal(vcpu->vmcb->rip, MODEL_CODE + 4);
+    assert_true(access(SVM_EXIT_CR0_READ, "0f 01 e3"));
+    assert_int_equal(vcpu->gpr[RBX], CR0_PG | CR0_PE | CR0_ET);
+}
+
+static void what_is_no_access_to_that_register_stops_the_domain(void **state)
+{
+    static const struct {
+        uint64_t exit;
+        const char *code;
+    } rows[] = {
+        {SVM_EXIT_CR0_READ, "0f 20 d8"},  {SVM_EXIT_CR0_READ, "0f 22 c0"},
+        {SVM_EXIT_CR0_READ, "90"},        {SVM_EXIT_CR3_READ, "0f 01 e0"},
+        {SVM_EXIT_CR3_READ, "0f 20 c0"},  {SVM_EXIT_CR3_WRITE, "0f 06"},
+        {SVM_EXIT_CR4_WRITE, "0f 01 f0"}, {SVM_EXIT_CR3_WRITE, "0f 22 e0"},
+        {SVM_EXIT_CR8_WRITE, "0f 22 c0"}, {SVM_EXIT_CR4_WRITE, "0f a2"},
+    };
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        start(NULL);
+        assert_false(access(rows[i].exit, rows[i].code));
+        assert_non_null(strstr(console_text, "of a control register is no instruction"));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -140,6 +235,10 @@ int main(void)
         cmocka_unit_test_setup(lmsw_writes_its_four_bits, start),
         cmocka_unit_test_setup(what_is_no_write_of_cr0_stops_the_domain, start),
         cmocka_unit_test_setup(leaving_long_mode_cuts_rip_to_32_bits, start),
+        cmocka_unit_test_setup(each_register_can_be_written, start),
+        cmocka_unit_test_setup(each_register_can_be_read, start),
+        cmocka_unit_test_setup(smsw_reads_cr0, start),
+        cmocka_unit_test_setup(what_is_no_access_to_that_register_stops_the_domain, start),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

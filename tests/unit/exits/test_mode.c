@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "core/exits/mode.h"
+#include "hw/apic.h"
 #include "hw/x86.h"
+#include "models/cpu_model.h"
 #include "testing.h"
 
 #define LONG_BITS (EFER_LME | EFER_LMA)
@@ -14,14 +16,32 @@
     (CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | \
      CR0_PG)
 
+#define CR4_FIRST \
+    (CR4_VME | CR4_PVI | CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | CR4_PCE)
+#define CR4_DEFINED                                                                             \
+    (CR4_FIRST | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_UMIP | CR4_LA57 | CR4_FSGSBASE | CR4_PCIDE | \
+     CR4_OSXSAVE | CR4_SMEP | CR4_SMAP | CR4_PKE | CR4_CET)
+#define ADDRESS_BITS 48
+
 static struct vmcb vmcb;
 static struct vcpu vcpu;
+static struct bh_domain domain;
 
 static int start(void **state)
 {
     (void)state;
     memset(&vmcb, 0, sizeof(vmcb));
     memset(&vcpu, 0, sizeof(vcpu));
+    memset(&domain, 0, sizeof(domain));
+    cpu_model_reset();
+    cpu_model.cpuid[0].leaf = CPUID_FEATURES;
+    cpu_model.cpuid[0].answer = (struct cpuid){.ecx = ~0u, .edx = ~0u};
+    cpu_model.cpuid[1].leaf = CPUID_STRUCTURED;
+    cpu_model.cpuid[1].answer = (struct cpuid){.ebx = ~0u, .ecx = ~0u};
+    cpu_model.cpuid[2].leaf = CPUID_ADDRESS_SIZES;
+    cpu_model.cpuid[2].answer = (struct cpuid){.eax = 0x3000 | ADDRESS_BITS};
+    domain.interrupts = BH_VIRTUAL;
+    vcpu.domain = &domain;
     vcpu.vmcb = &vmcb;
     vmcb.cr0 = CR0_ET;
     vmcb.efer = EFER_SVME;
@@ -147,9 +167,8 @@ static void every_order_of_the_four_switches_is_sound(void **state)
             case 1:
                 mode_write_cr0(&vcpu, cr0 ^ CR0_PG);
                 break;
-            case 2: /* not intercepted: the CPU refuses it in long mode (APM vol. 2, 3.1.3) */
-                if (!(vmcb.efer & EFER_LMA))
-                    vmcb.cr4 = cr4 ^ CR4_PAE;
+            case 2:
+                mode_write_cr4(&vcpu, cr4 ^ CR4_PAE);
                 break;
             default:
                 mode_write_efer(&vcpu, efer ^ EFER_LME);
@@ -230,6 +249,147 @@ static void undefined_bits_of_cr0_do_not_stick(void **state)
     assert_sound();
 }
 
+/* With every feature each defined bit can be set; without its feature it is reserved. */
+static void cr4_takes_the_bits_that_the_cpu_has(void **state)
+{
+    (void)state;
+    for (unsigned bit = 0; bit < 64; bit++) {
+        uint64_t value = 1ull << bit;
+
+        start(NULL);
+        vmcb.cr0 |= CR0_WP; /* for CET */
+        if (value == CR4_PCIDE)
+            assert_true(enter_state(1 | 2 | 4 | 8));
+        assert_int_equal(mode_write_cr4(&vcpu, vmcb.cr4 | value), (CR4_DEFINED & value) != 0);
+        assert_int_equal(vmcb.cr4 & value, CR4_DEFINED & value);
+        start(NULL);
+        memset(cpu_model.cpuid, 0, sizeof(cpu_model.cpuid[0]) * 2);
+        cpu_model.cpuid[0].leaf = CPUID_FEATURES;
+        cpu_model.cpuid[1].leaf = CPUID_STRUCTURED;
+        assert_int_equal(mode_write_cr4(&vcpu, value), value == CR4_PCE);
+    }
+}
+
+/* Which bit of CPUID stands for which of CR4: APM vol. 3, appendix E. */
+static void each_bit_of_cr4_hangs_on_its_feature(void **state)
+{
+    static const struct {
+        uint64_t bit;
+        struct cpuid one, seven;
+    } rows[] = {
+        {CR4_VME | CR4_PVI, {.edx = 1 << 1}, {0}}, {CR4_DE, {.edx = 1 << 2}, {0}},
+        {CR4_PSE, {.edx = 1 << 3}, {0}},           {CR4_TSD, {.edx = 1 << 4}, {0}},
+        {CR4_PAE, {.edx = 1 << 6}, {0}},           {CR4_MCE, {.edx = 1 << 7}, {0}},
+        {CR4_PGE, {.edx = 1 << 13}, {0}},          {CR4_OSFXSR, {.edx = 1 << 24}, {0}},
+        {CR4_OSXMMEXCPT, {.edx = 1 << 25}, {0}},   {CR4_OSXSAVE, {.ecx = 1 << 26}, {0}},
+        {CR4_FSGSBASE, {0}, {.ebx = 1 << 0}},      {CR4_SMEP, {0}, {.ebx = 1 << 7}},
+        {CR4_SMAP, {0}, {.ebx = 1 << 20}},         {CR4_UMIP, {0}, {.ecx = 1 << 2}},
+        {CR4_PKE, {0}, {.ecx = 1 << 3}},           {CR4_LA57, {0}, {.ecx = 1 << 16}},
+    };
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        start(NULL);
+        cpu_model.cpuid[0].answer = rows[i].one;
+        cpu_model.cpuid[1].answer = rows[i].seven;
+        assert_true(mode_write_cr4(&vcpu, rows[i].bit | CR4_PCE));
+        assert_int_equal(vmcb.cr4, rows[i].bit | CR4_PCE);
+        assert_false(mode_write_cr4(&vcpu, CR4_DEFINED & ~(CR4_PCIDE | CR4_CET)));
+        assert_int_equal(vmcb.cr4, rows[i].bit | CR4_PCE);
+    }
+}
+
+/* APM vol. 2, 3.1.3 and 5.3.1: in long mode. */
+static void long_mode_keeps_pae_and_its_levels(void **state)
+{
+    (void)state;
+    assert_true(enter_state(1 | 2 | 4 | 8));
+    assert_false(mode_write_cr4(&vcpu, 0));
+    assert_false(mode_write_cr4(&vcpu, CR4_PAE | CR4_LA57));
+    assert_true(mode_write_cr4(&vcpu, CR4_PAE | CR4_PGE));
+    assert_true(mode_write_cr0(&vcpu, CR0_PE));
+    assert_true(mode_write_cr4(&vcpu, CR4_PGE));
+    assert_sound();
+}
+
+/* 5.5.1: they begin in long mode, with PCID 0; while they are on, paging is. */
+static void process_context_ids_begin_in_long_mode(void **state)
+{
+    (void)state;
+    assert_true(enter_state(1 | 2 | 8));
+    assert_false(mode_write_cr4(&vcpu, CR4_PAE | CR4_PCIDE));
+    assert_true(enter_state(1 | 2 | 4 | 8));
+    vmcb.cr3 = 0x1008;
+    assert_false(mode_write_cr4(&vcpu, CR4_PAE | CR4_PCIDE));
+    vmcb.cr3 = 0x1000;
+    assert_true(mode_write_cr4(&vcpu, CR4_PAE | CR4_PCIDE));
+    assert_true(mode_write_cr3(&vcpu, 1ull << 63 | 0x2018));
+    assert_int_equal(vmcb.cr3, 0x2018);
+    assert_true(mode_write_cr4(&vcpu, CR4_PAE | CR4_PCIDE | CR4_PGE)); /* they are on already */
+    assert_false(mode_write_cr0(&vcpu, CR0_PE));
+    assert_sound();
+}
+
+/* 18.6: shadow stacks need write protection. */
+static void cet_needs_wp(void **state)
+{
+    (void)state;
+    assert_true(mode_write_cr0(&vcpu, CR0_PE));
+    assert_false(mode_write_cr4(&vcpu, CR4_CET));
+    assert_true(mode_write_cr0(&vcpu, CR0_PE | CR0_WP));
+    assert_true(mode_write_cr4(&vcpu, CR4_CET));
+    assert_false(mode_write_cr0(&vcpu, CR0_PE));
+}
+
+static void cr3_has_as_many_bits_as_physical_addresses(void **state)
+{
+    (void)state;
+    assert_true(enter_state(1 | 2 | 4 | 8));
+    for (unsigned bit = 0; bit < 64; bit++) {
+        vmcb.cr3 = 0x5000;
+        vmcb.tlb_control = 0;
+        assert_int_equal(mode_write_cr3(&vcpu, 1ull << bit), bit < ADDRESS_BITS);
+        assert_int_equal(vmcb.cr3, bit < ADDRESS_BITS ? 1ull << bit : 0x5000);
+        assert_int_equal(vmcb.tlb_control, bit < ADDRESS_BITS ? VMCB_TLB_FLUSH_ALL : 0);
+    }
+}
+
+static void cr8_is_the_task_priority(void **state)
+{
+    (void)state;
+    vmcb.v_intr = 0x1234567800ull | 0x35;
+    assert_int_equal(mode_cr8(&vcpu), 0x35); /* what the CPU left there */
+    assert_true(mode_write_cr8(&vcpu, 0xf));
+    assert_int_equal(vmcb.v_intr, 0x123456780full);
+    for (unsigned bit = 4; bit < 64; bit++)
+        assert_false(mode_write_cr8(&vcpu, 1ull << bit));
+    assert_int_equal(vmcb.v_intr, 0x123456780full);
+    assert_int_equal(cpu_model.apic_log.count, 0);
+    domain.interrupts = BH_DIRECT;
+    cpu_model.apic[APIC_TPR / 4] = 0xa7;
+    assert_int_equal(mode_cr8(&vcpu), 0xa);
+    assert_true(mode_write_cr8(&vcpu, 0xc));
+    assert_int_equal(cpu_model.apic_log.count, 1);
+    assert_int_equal(cpu_model.apic_log.write[0].reg, APIC_TPR);
+    assert_int_equal(cpu_model.apic_log.write[0].value, 0xc0);
+    assert_int_equal(vmcb.v_intr, 0x123456780full);
+}
+
+/* 7.8.1: of eight numbers two aren't memory types. */
+static void pat_takes_memory_types(void **state)
+{
+    (void)state;
+    for (unsigned entry = 0; entry < 8; entry++)
+        for (unsigned type = 0; type < 256; type++) {
+            bool is_type = type < 8 && type != 2 && type != 3;
+            uint64_t value = (PAT_DEFAULT & ~(0xffull << 8 * entry)) | (uint64_t)type << 8 * entry;
+
+            vmcb.g_pat = 0x0606060606060606;
+            assert_int_equal(mode_write_pat(&vcpu, value), is_type);
+            assert_int_equal(mode_pat(&vcpu), is_type ? value : 0x0606060606060606);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -242,6 +402,14 @@ int main(void)
         cmocka_unit_test_setup(lme_is_fixed_while_paging, start),
         cmocka_unit_test_setup(lma_cannot_be_written, start),
         cmocka_unit_test_setup(undefined_bits_of_cr0_do_not_stick, start),
+        cmocka_unit_test_setup(cr4_takes_the_bits_that_the_cpu_has, start),
+        cmocka_unit_test_setup(each_bit_of_cr4_hangs_on_its_feature, start),
+        cmocka_unit_test_setup(long_mode_keeps_pae_and_its_levels, start),
+        cmocka_unit_test_setup(process_context_ids_begin_in_long_mode, start),
+        cmocka_unit_test_setup(cet_needs_wp, start),
+        cmocka_unit_test_setup(cr3_has_as_many_bits_as_physical_addresses, start),
+        cmocka_unit_test_setup(cr8_is_the_task_priority, start),
+        cmocka_unit_test_setup(pat_takes_memory_types, start),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

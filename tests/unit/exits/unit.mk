@@ -1,7 +1,8 @@
 unit/exits/test_decode := core/exits/decode.c lib/format.c
 unit/exits/test_decode_random := core/exits/decode.c
 unit-libs/exits/test_decode_random := -lZydis
-unit/exits/test_mode := core/exits/mode.c
+unit/exits/test_mode := core/exits/mode.c tests/models/cpu_model.c
+unit-flags/exits/test_mode := -iquote tests/models/shadow -Itests
 
 # All handlers of exits, on models of the CPU, the domain's memory and the devices behind them.
 EXITS_ON_MODEL := $(wildcard core/exits/*.c) core/svm/svm.c core/mm/guest.c core/mm/p2m.c \
