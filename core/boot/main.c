@@ -132,6 +132,7 @@ noreturn void core_main(uint32_t magic, uint32_t address)
     time_init();
     close_devices(&boot_info);
     start_cpus(&boot_info, &cpus);
+    timer_init();
     smm_take(&smm);
 
     attest_begin(core_text_start, (size_t)(core_rodata_end - core_text_start));

@@ -1,6 +1,7 @@
 #include "core/platform/cpu.h"
 
 #include "core/platform/instructions.h"
+#include "core/platform/timer.h"
 
 struct cpu_area cpu_areas[CPU_MAX] __attribute__((section(".cpus")));
 
@@ -57,6 +58,7 @@ void cpu_setup(uint32_t index)
     struct cpu_area *area = &cpu_areas[index];
 
     area->cpu.index = index;
+    area->cpu.timer_deadline = TIMER_NEVER;
     load_tables(area);
     idt_load_boot();
 

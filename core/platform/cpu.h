@@ -13,8 +13,10 @@
 struct cpu {
     uint32_t index; /* 0: the CPU that the firmware started */
     uint32_t apic_id;
-    uint32_t nmi_count; /* NMIs that arrived here and weren't core's own; only this CPU writes */
-    uint64_t gdt[6];    /* null, code, data, 32-bit code, TSS (two entries) */
+    uint32_t nmi_count;   /* NMIs that arrived here and weren't core's own; only this CPU writes */
+    uint32_t stray_count; /* interrupts that nobody waited for; likewise */
+    uint64_t timer_deadline; /* as timer_set() was told last; likewise */
+    uint64_t gdt[6];         /* null, code, data, 32-bit code, TSS (two entries) */
     struct tss tss;
 };
 

@@ -1,8 +1,8 @@
 /* The IDTs and what happens to an exception in core: only an NMI is survived. */
-#include "core/platform/apic.h"
 #include "core/platform/console.h"
 #include "core/platform/cpu.h"
 #include "core/platform/instructions.h"
+#include "core/platform/interrupts.h"
 #include "core/platform/panic.h"
 
 /* As vectors.S pushes it; from rip on: APM vol. 2, 8.9. */
@@ -20,7 +20,7 @@ void exception(const struct trap_frame *frame);
 
 static struct gate boot_idt[VECTOR_COUNT], run_idt[VECTOR_COUNT];
 
-static const char *const names[VECTOR_COUNT] = {
+static const char *const names[EXCEPTION_COUNT] = {
     [0] = "#DE",  [1] = "#DB",  [2] = "NMI",  [3] = "#BP",  [4] = "#OF",  [5] = "#BR",
     [6] = "#UD",  [7] = "#NM",  [8] = "#DF",  [10] = "#TS", [11] = "#NP", [12] = "#SS",
     [13] = "#GP", [14] = "#PF", [16] = "#MF", [17] = "#AC", [18] = "#MC", [19] = "#XF",
@@ -50,7 +50,6 @@ void idt_init(void)
     boot_idt[VECTOR_MC].ist = 3;
 }
 
-/* Vectors above the last one have no gate: one that comes is a #GP. */
 static void load(const struct gate *idt)
 {
     struct table_pointer pointer = {VECTOR_COUNT * sizeof(*idt) - 1, (uint64_t)idt};
@@ -75,9 +74,8 @@ void exception(const struct trap_frame *f)
         cpu_current()->nmi_count++;
         return;
     }
-    if (f->vector >= VECTOR_WAKE) {
-        if (f->vector != VECTOR_SPURIOUS) /* a spurious one isn't in service, 16.4.7 */
-            apic_write(APIC_EOI, 0);
+    if (f->vector >= EXCEPTION_COUNT) {
+        interrupt_take(cpu_current(), (uint8_t)f->vector);
         return;
     }
     panic_begin();

@@ -15,5 +15,6 @@
 #include "core/platform/smp.h"
 #include "core/platform/spinlock.h"
 #include "core/platform/time.h"
+#include "core/platform/timer.h"
 
 #endif

@@ -11,7 +11,9 @@
 vectors:
     .endif
     /* The CPU pushes an error code for these alone: APM vol. 2, table 8-1. */
-    .if !((1 << vector) & 0x60227d00)
+    .if vector >= EXCEPTION_COUNT
+    push $0
+    .elseif !((1 << vector) & 0x60227d00)
     push $0
     .endif
     push $vector

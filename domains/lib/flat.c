@@ -51,7 +51,7 @@ void flat_exception(struct flat_frame *frame)
 {
     uint64_t cr2;
 
-    if (frame->vector == VECTOR_NMI || frame->vector >= VECTOR_COUNT) {
+    if (frame->vector == VECTOR_NMI || frame->vector >= EXCEPTION_COUNT) {
         flat_arrived[frame->vector]++;
         return;
     }

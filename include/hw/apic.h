@@ -9,17 +9,21 @@
 #define APIC_BASE_ADDRESS 0xffffffffff000u
 
 /* Registers by offset, table 16-2 */
-#define APIC_ID        0x020u
-#define APIC_VERSION   0x030u
-#define APIC_TPR       0x080u
-#define APIC_EOI       0x0b0u
-#define APIC_LDR       0x0d0u
-#define APIC_DFR       0x0e0u
-#define APIC_SPURIOUS  0x0f0u
-#define APIC_ICR_LOW   0x300u
-#define APIC_ICR_HIGH  0x310u
-#define APIC_LVT_TIMER 0x320u
-#define APIC_LVT_LINT0 0x350u
+#define APIC_ID            0x020u
+#define APIC_VERSION       0x030u
+#define APIC_TPR           0x080u
+#define APIC_EOI           0x0b0u
+#define APIC_LDR           0x0d0u
+#define APIC_DFR           0x0e0u
+#define APIC_SPURIOUS      0x0f0u
+#define APIC_ISR           0x100u /* eight registers, 32 vectors each, 10h apart */
+#define APIC_ICR_LOW       0x300u
+#define APIC_ICR_HIGH      0x310u
+#define APIC_LVT_TIMER     0x320u
+#define APIC_LVT_LINT0     0x350u
+#define APIC_TIMER_COUNT   0x380u
+#define APIC_TIMER_CURRENT 0x390u
+#define APIC_TIMER_DIVIDE  0x3e0u
 
 #define APIC_ID_SHIFT 24 /* in APIC_ID and as destination in APIC_ICR_HIGH */
 
@@ -52,6 +56,7 @@ enum apic_mode {
 
 #define APIC_SPURIOUS_ENABLE 0x100u
 #define APIC_LVT_MASKED      0x10000u
+#define APIC_TIMER_DIVIDE_1  0xbu /* 16.4.1 */
 
 /* I/O APIC, 3.1 */
 #define IOAPIC_BASE_DEFAULT 0xfec00000u

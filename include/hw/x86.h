@@ -118,10 +118,12 @@
 #define VECTOR_PF  14
 #define VECTOR_MC  18
 
-/* Interrupts that core itself takes, and how many vectors its descriptor tables have */
+/* Interrupts that core itself takes; its descriptor tables have a gate for each vector */
+#define EXCEPTION_COUNT 32
 #define VECTOR_WAKE     32 /* ends a CPU's sleep, says nothing else */
+#define VECTOR_TIMER    33 /* core/platform/timer.h */
 #define VECTOR_SPURIOUS 47 /* bits 3:0 are ones on every APIC, APM vol. 2, 16.4.7 */
-#define VECTOR_COUNT    48
+#define VECTOR_COUNT    256
 
 #ifndef __ASSEMBLER__
 #include <assert.h>
