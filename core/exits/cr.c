@@ -52,7 +52,7 @@ static bool new_value(const struct vcpu *vcpu, const struct insn *insn, unsigned
         return cr == 0;
     case INSN_LMSW: /* sets PE but can't clear it (APM vol. 3) */
         *value = (old & ~(uint64_t)(LMSW_BITS & ~CR0_PE)) | (operand & LMSW_BITS);
-        return cr == 0;
+        return cr == 0 && !insn->memory.is_there;
     default:
         return false;
     }
@@ -79,7 +79,7 @@ static void answer_read(struct vcpu *vcpu, const struct insn *insn, unsigned cr)
 
     if (insn->kind == INSN_MOV_FROM_CR && insn->cr == cr)
         svm_set_gpr(vcpu, insn->reg, mode_is_64_bit(vcpu) ? value : (uint32_t)value);
-    else if (insn->kind == INSN_SMSW && cr == 0)
+    else if (insn->kind == INSN_SMSW && cr == 0 && !insn->memory.is_there)
         svm_set_gpr(vcpu, insn->reg,
                     insn->width == 2 ? (old & ~0xffffull) | (value & 0xffff) : value);
     else
@@ -91,7 +91,6 @@ void exit_cr(struct vcpu *vcpu)
 {
     struct insn insn = exits_fetch(vcpu);
     uint64_t code = vcpu->vmcb->exitcode;
-
     if (code == SVM_EXIT_CR0_SEL_WRITE)
         answer_write(vcpu, &insn, 0);
     else if (code >= SVM_EXIT_CR0_WRITE)

@@ -28,6 +28,12 @@ _Noreturn void exits_stop_asked(struct vcpu *vcpu);
 struct insn exits_fetch(struct vcpu *vcpu);
 
 /*
+ * The linear address of the instruction's memory operand. Segment limits and rights aren't looked
+ * at, nor is whether the address is canonical.
+ */
+uint64_t exits_linear(const struct vcpu *vcpu, const struct insn *insn);
+
+/*
  * True if the instruction `0F opcode` at RIP is the same as last time, without prefixes and not
  * single-stepped: then two bytes are all there is to skip.
  */

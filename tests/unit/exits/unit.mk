@@ -1,5 +1,5 @@
 unit/exits/test_decode := core/exits/decode.c lib/format.c
-unit/exits/test_decode_random := core/exits/decode.c
+unit/exits/test_decode_random := core/exits/decode.c tests/unit/exits/zydis.c
 unit-libs/exits/test_decode_random := -lZydis
 unit/exits/test_mode := core/exits/mode.c tests/models/cpu_model.c
 unit-flags/exits/test_mode := -iquote tests/models/shadow -Itests
@@ -16,4 +16,4 @@ unit/exits/$(1) := $$(EXITS_ON_MODEL)
 unit-flags/exits/$(1) := $$(EXITS_FLAGS)
 endef
 $(foreach test,test_cr test_msr test_io test_call test_call_attest test_cpuid test_npf test_event \
-	test_fetch,$(eval $(call exits_test,$(test))))
+	test_fetch test_operand,$(eval $(call exits_test,$(test))))
