@@ -69,6 +69,7 @@ struct shadow {
     uint32_t unsynced_count;
     uint32_t unsynced[SHADOW_UNSYNCED]; /* frames of tables that the guest can write */
     uint32_t root[SHADOW_VCPUS];        /* the table that each vCPU uses, 0: none yet */
+    uint64_t pat;                       /* of the vCPU that was here last */
     uint64_t p2m_start, p2m_end;        /* the leaf that was looked up last */
     uint64_t p2m_address, p2m_flags;
 };
