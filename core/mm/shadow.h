@@ -25,6 +25,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "bulkhead/image.h"
 #include "core/platform/spinlock.h"
 #include "hw/x86.h"
 
@@ -32,8 +33,8 @@
 #define SHADOW_VCPUS 16u
 
 /* Smallest pool for each vCPU, and largest of a domain. */
-#define SHADOW_POOL_MIN 0x40000ull
-#define SHADOW_POOL_MAX 0x40000000ull
+#define SHADOW_POOL_MIN ((uint64_t)BH_SHADOW_POOL_MIN)
+#define SHADOW_POOL_MAX ((uint64_t)BH_SHADOW_POOL_MAX)
 
 struct shadow_config {
     const uint64_t *p2m; /* root of the domain's table */

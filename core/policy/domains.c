@@ -91,8 +91,10 @@ static bool check_paging(const struct bh_header *h, uint32_t n, struct policy_fa
         if (region[i].base != d->shadow_base || region[i].size != d->shadow_size)
             return policy_fail(fault, POLICY_DOMAIN_SHADOW, n, d->shadow_base);
     }
-    if (d->paging == BH_PAGING_NESTED ? found != 0 || (d->shadow_base | d->shadow_size) != 0
-                                      : found != 1 || d->shadow_size < BH_SHADOW_POOL_MIN)
+    if (d->paging == BH_PAGING_NESTED
+            ? found != 0 || (d->shadow_base | d->shadow_size) != 0
+            : found != 1 || d->shadow_size < (uint64_t)d->ncores * BH_SHADOW_POOL_MIN ||
+                  d->shadow_size > BH_SHADOW_POOL_MAX)
         return policy_fail(fault, POLICY_DOMAIN_SHADOW, n, d->shadow_size);
     return true;
 }

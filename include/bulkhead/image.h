@@ -106,7 +106,8 @@ enum bh_paging {
     BH_PAGING_SHADOW,     /* by tables that core composes (15.16) */
     BH_PAGING_ANY,        /* nested where the CPU can, shadow where it can't */
 };
-#define BH_SHADOW_POOL_MIN 0x20000u /* bytes in which core can page any domain, slowly */
+#define BH_SHADOW_POOL_MIN 0x40000u    /* bytes for each vCPU: enough for any guest, slowly */
+#define BH_SHADOW_POOL_MAX 0x40000000u /* bytes of a domain */
 
 enum bh_boot {
     BH_BOOT_LINUX = 1, /* bzImage, 64-bit entry (Linux boot protocol); files kernel, initrd */
@@ -161,7 +162,7 @@ struct bh_domain {
     uint64_t memory_base;      /* microVM: machine address of its GPA 0; primary: 0 */
     uint64_t memory_size;      /* microVM: bytes from GPA 0; primary: one past its highest RAM */
     uint64_t shadow_base;      /* machine address of the shadow tables' pool; 0: BH_PAGING_NESTED */
-    uint64_t shadow_size;      /* bytes, at least BH_SHADOW_POOL_MIN; 0: BH_PAGING_NESTED */
+    uint64_t shadow_size;      /* bytes, BH_SHADOW_POOL_MIN a vCPU and more; 0: BH_PAGING_NESTED */
     uint64_t load_gpa;         /* BH_BOOT_FLAT: where the file is placed */
     uint64_t entry_gpa;        /* BH_BOOT_FLAT: where it is entered */
     struct bh_table files;     /* here `offset` is the index of its first row */

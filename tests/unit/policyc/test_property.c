@@ -104,7 +104,7 @@ static void write_domain(unsigned index, unsigned core)
         write("        boot flat \"f%u\" at 0x%x\n", index, pick(2) * 0x1000);
     }
     if (chance(40))
-        write("        paging %s %u KiB\n", chance(50) ? "any" : "shadow", 128 + 4 * pick(10));
+        write("        paging %s %u KiB\n", chance(50) ? "any" : "shadow", 256 + 4 * pick(10));
     write_words();
     write("    }\n");
 }

@@ -74,10 +74,14 @@ static void check_kind(struct front *front, const struct domain *domain)
 
 static void check_paging(struct front *front, const struct domain *domain)
 {
+    uint64_t least = (uint64_t)domain->core_count * BH_SHADOW_POOL_MIN;
+
     if (is_shadowed(domain) &&
-        (domain->shadow.value % BH_PAGE != 0 || domain->shadow.value < BH_SHADOW_POOL_MIN))
+        (domain->shadow.value % BH_PAGE != 0 || domain->shadow.value < least ||
+         domain->shadow.value > BH_SHADOW_POOL_MAX))
         report(front, CHECK_shadow_size, domain->shadow.at, domain->name.value,
-               front_format(front, "%u", BH_SHADOW_POOL_MIN / 1024), NULL);
+               front_format(front, "%u", BH_SHADOW_POOL_MIN / 1024),
+               front_format(front, "%u", BH_SHADOW_POOL_MAX / 1024), NULL);
 }
 
 static void check_domain(struct front *front, const struct domain *domain)
