@@ -55,6 +55,14 @@ static bool find_owner(uint32_t cpu, uint32_t *index, uint32_t *id)
     return false;
 }
 
+/* Until all of the domain's vCPUs can be sent interrupts, which its first may do at once. */
+static void await_others(const struct vcpu *vcpu)
+{
+    for (unsigned id = 1; id < vcpu->domain->ncores; id++)
+        while (!svm_vcpu_of(vcpu->index, id))
+            pause();
+}
+
 noreturn void domains_run(struct cpu *cpu)
 {
     uint32_t index, id;
@@ -66,8 +74,11 @@ noreturn void domains_run(struct cpu *cpu)
             __asm__ volatile("hlt"); /* an NMI that isn't core's own wakes it for nothing */
     svm_enable_cpu(cpu->index);
     vcpu = svm_init_vcpu(policy, index, id, cpu->index);
-    load_start(vcpu, &starts[index]);
     exits_init_vcpu(vcpu);
-    print("%s: starts on core %u", vcpu->domain->name, cpu->index);
-    svm_run(vcpu, exits_handle);
+    if (id == 0) {
+        load_start(vcpu, &starts[index]);
+        await_others(vcpu);
+        print("%s: starts on core %u", vcpu->domain->name, cpu->index);
+    }
+    svm_run(vcpu, exits_handle, exits_attend);
 }

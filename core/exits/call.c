@@ -84,8 +84,11 @@ static int64_t call_wait(struct vcpu *vcpu)
 
     if (vcpu->domain->interrupts != BH_VIRTUAL)
         return BH_E_DENIED;
-    while (!(rung = __atomic_exchange_n(&vcpu->shared->doorbells, 0, __ATOMIC_ACQ_REL)))
-        svm_host_window(vcpu, true);
+    do { /* another of the domain's vCPUs may take what rang */
+        if (!exits_await_doorbell(vcpu))
+            return BH_E_AGAIN;
+        rung = __atomic_exchange_n(&vcpu->shared->doorbells, 0, __ATOMIC_ACQ_REL);
+    } while (!rung);
     vcpu->gpr[RDI] = rung;
     return BH_OK;
 }

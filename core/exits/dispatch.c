@@ -36,8 +36,9 @@ static uint64_t slot_of(uint64_t code)
 void exits_init_vcpu(struct vcpu *vcpu)
 {
     cpuid_init_vcpu(vcpu);
-    if (vcpu->id == 0)
-        vdev_init_domain(vcpu);
+    vdev_init_vcpu(vcpu);
+    if (vcpu->id != 0)
+        __atomic_fetch_or(&vcpu->requests, SVM_REQUEST_INIT, __ATOMIC_RELEASE);
 }
 
 void exits_handle(struct vcpu *vcpu)
@@ -122,7 +123,8 @@ static _Noreturn void stop(struct vcpu *vcpu, bool asked, const char *why)
 {
     const struct vmcb *v = vcpu->vmcb;
 
-    __atomic_store_n(&vcpu->shared->stopped, true, __ATOMIC_RELEASE);
+    if (__atomic_exchange_n(&vcpu->shared->stopped, true, __ATOMIC_SEQ_CST))
+        exits_park(vcpu); /* another of its vCPUs was faster */
     note_end(vcpu, asked);
     print("%s: stopped: %s (exit 0x%lx, info 0x%lx 0x%lx)", vcpu->domain->name, why, v->exitcode,
           v->exitinfo1, v->exitinfo2);
@@ -131,10 +133,10 @@ static _Noreturn void stop(struct vcpu *vcpu, bool asked, const char *why)
           v->efer);
     print("%s: rax %lx rbx %lx rcx %lx rdx %lx rsi %lx rdi %lx", vcpu->domain->name, v->rax,
           vcpu->gpr[RBX], vcpu->gpr[RCX], vcpu->gpr[RDX], vcpu->gpr[RSI], vcpu->gpr[RDI]);
+    exits_park_others(vcpu);
     print_exits(vcpu);
     vdev_stop_domain(vcpu);
-    for (;;)
-        svm_host_window(vcpu, true);
+    exits_park(vcpu);
 }
 
 _Noreturn void exits_stop(struct vcpu *vcpu, const char *why)

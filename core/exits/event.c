@@ -33,6 +33,16 @@ void exit_host_interrupt(struct vcpu *vcpu)
         svm_inject_nmi(vcpu);
 }
 
+bool exits_await_doorbell(struct vcpu *vcpu)
+{
+    while (!__atomic_load_n(&vcpu->shared->doorbells, __ATOMIC_ACQUIRE)) {
+        if (exits_has_requests(vcpu))
+            return false;
+        svm_host_window(vcpu, true);
+    }
+    return true;
+}
+
 /* Only domains with virtual interrupts get here: they sleep until a doorbell rings. */
 void exit_hlt(struct vcpu *vcpu)
 {
@@ -40,9 +50,8 @@ void exit_hlt(struct vcpu *vcpu)
 
     if (insn.kind != INSN_OTHER || insn.opcode != 0xf4)
         exits_stop(vcpu, "its code changed while core was answering it");
-    while (!__atomic_load_n(&vcpu->shared->doorbells, __ATOMIC_ACQUIRE))
-        svm_host_window(vcpu, true);
-    exits_set_rip(vcpu, vcpu->vmcb->rip + insn.length);
+    if (exits_await_doorbell(vcpu))
+        exits_set_rip(vcpu, vcpu->vmcb->rip + insn.length);
 }
 
 /* INVD would drop what others have written (APM vol. 2, 15.13.2). */

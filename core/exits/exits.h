@@ -6,11 +6,13 @@
 
 /*
  * Prepares what exits of this vCPU look up: its CPUID answers and, for a domain's vCPU 0,
- * which runs before the others do, the domain's virtual devices.
+ * which runs before the others do, the domain's virtual devices. The
+ * others are left to wait for INIT and SIPI.
  */
 void exits_init_vcpu(struct vcpu *vcpu);
 
-/* Answers one #VMEXIT; the handler for svm_run(). */
+/* Answers one #VMEXIT, and what others ask of the vCPU; the functions for svm_run(). */
 void exits_handle(struct vcpu *vcpu);
+void exits_attend(struct vcpu *vcpu);
 
 #endif

@@ -22,6 +22,22 @@ _Noreturn void exits_stop(struct vcpu *vcpu, const char *why);
 _Noreturn void exits_stop_asked(struct vcpu *vcpu);
 
 /*
+ * Takes a vCPU of a stopped domain out of use, for good; the second has all other vCPUs of the
+ * domain do so and waits until they have left it.
+ */
+_Noreturn void exits_park(struct vcpu *vcpu);
+void exits_park_others(struct vcpu *vcpu);
+
+/* True if somebody asks something of the vCPU: who sleeps for it resumes the domain instead. */
+static inline bool exits_has_requests(const struct vcpu *vcpu)
+{
+    return __atomic_load_n(&vcpu->requests, __ATOMIC_ACQUIRE) != 0;
+}
+
+/* Sleeps until a doorbell of the domain rings; false if there are requests before one does. */
+bool exits_await_doorbell(struct vcpu *vcpu);
+
+/*
  * Fetches and decodes the instruction at CS:RIP. INSN_UNKNOWN if it can't be read or isn't one
  * that the decoder knows.
  */

@@ -16,7 +16,9 @@ struct cpu {
     uint32_t nmi_count;   /* NMIs that arrived here and weren't core's own; only this CPU writes */
     uint32_t stray_count; /* interrupts that nobody waited for; likewise */
     uint64_t timer_deadline; /* as timer_set() was told last; likewise */
-    uint64_t gdt[6];         /* null, code, data, 32-bit code, TSS (two entries) */
+    uint32_t kicked;         /* an NMI of core's own is on its way: smp_kick() */
+    uint64_t doze;   /* the HLT that an NMI must end even if it comes just before, 0: none */
+    uint64_t gdt[6]; /* null, code, data, 32-bit code, TSS (two entries) */
     struct tss tss;
 };
 

@@ -14,9 +14,10 @@ struct trap_frame {
 static_assert(offsetof(struct trap_frame, vector) == 15 * 8, "vectors.S pushes 15 registers");
 
 #define VECTOR_STRIDE 16
+#define HLT_LENGTH    1
 
 extern const uint8_t vectors[VECTOR_COUNT][VECTOR_STRIDE];
-void exception(const struct trap_frame *frame);
+void exception(struct trap_frame *frame);
 
 static struct gate boot_idt[VECTOR_COUNT], run_idt[VECTOR_COUNT];
 
@@ -67,11 +68,20 @@ void idt_load_run(void)
     load(run_idt);
 }
 
-void exception(const struct trap_frame *f)
+/* What a CPU is kicked for it looks at before it sleeps: so a kick in between must not let it. */
+static void take_nmi(struct cpu *cpu, struct trap_frame *f)
+{
+    panic_take_nmi();
+    if (!__atomic_exchange_n(&cpu->kicked, 0, __ATOMIC_ACQ_REL))
+        cpu->nmi_count++;
+    if (f->rip == cpu->doze)
+        f->rip += HLT_LENGTH;
+}
+
+void exception(struct trap_frame *f)
 {
     if (f->vector == VECTOR_NMI) {
-        panic_take_nmi();
-        cpu_current()->nmi_count++;
+        take_nmi(cpu_current(), f);
         return;
     }
     if (f->vector >= EXCEPTION_COUNT) {

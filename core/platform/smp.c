@@ -68,6 +68,18 @@ void smp_call(void (*function)(struct cpu *cpu))
     }
 }
 
+bool smp_kick(uint32_t index)
+{
+    struct cpu *cpu = &cpu_areas[index].cpu;
+
+    if (__atomic_exchange_n(&cpu->kicked, 1, __ATOMIC_ACQ_REL))
+        return true;
+    if (apic_send(cpu->apic_id, APIC_ICR_NMI | APIC_ICR_ASSERT))
+        return true;
+    __atomic_store_n(&cpu->kicked, 0, __ATOMIC_RELEASE);
+    return false;
+}
+
 void smp_enter(void (*function)(struct cpu *cpu))
 {
     give_out(function);

@@ -5,6 +5,7 @@
 #ifndef CORE_PLATFORM_SMP_H
 #define CORE_PLATFORM_SMP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdnoreturn.h>
 
@@ -21,6 +22,13 @@ noreturn void smp_join(struct cpu *cpu);
  * the machine if one isn't after a second.
  */
 void smp_call(void (*function)(struct cpu *cpu));
+
+/*
+ * Sends CPU `index` an NMI of core's own, which nmi_count doesn't count: it leaves a domain, or
+ * ends a HLT (struct cpu's `doze`). Two that meet on their way are one. Any CPU may. False if the
+ * APIC doesn't send.
+ */
+bool smp_kick(uint32_t index);
 
 /* Boot CPU only: every CPU calls function and never comes back. */
 noreturn void smp_enter(void (*function)(struct cpu *cpu));

@@ -13,10 +13,13 @@ _Static_assert(offsetof(struct vcpu, vmcb) == 0x80, "vmrun.S");
 _Static_assert(offsetof(struct vcpu, handler) == 0x88, "vmrun.S");
 _Static_assert(offsetof(struct vcpu, host) == 0x90, "vmrun.S");
 _Static_assert(offsetof(struct vcpu, take_interrupts) == 0x98, "vmrun.S");
+_Static_assert(offsetof(struct vcpu, requests) == 0xa0, "vmrun.S");
+_Static_assert(offsetof(struct vcpu, attend) == 0xa8, "vmrun.S");
 _Static_assert(RDI * 8 == 0x38 && R8 * 8 == 0x40 && RBP * 8 == 0x28, "vmrun.S");
 
 _Noreturn void svm_loop(struct vcpu *vcpu);
 void svm_window(struct vmcb *guest, struct vmcb *host, bool sleep, bool interrupts);
+extern const uint8_t svm_doze[]; /* the HLT in svm_window() */
 void svm_call_host(struct vmcb *guest, struct vmcb *host, void (*function)(void *), void *argument);
 
 /* Owner of each: the CPU that runs the vCPU. By slot. */
@@ -36,6 +39,7 @@ const uint16_t svm_no_code = 0;
 
 void svm_enable_cpu(unsigned cpu)
 {
+    cpu_areas[cpu].cpu.doze = (uintptr_t)svm_doze;
     write_msr(MSR_EFER, read_msr(MSR_EFER) | EFER_SVME);
     write_msr(MSR_VM_HSAVE_PA, (uintptr_t)hsave[cpu]);
     __asm__ volatile("vmsave %0" : : "a"(&host_state[cpu]) : "memory");
@@ -84,7 +88,7 @@ struct vcpu *svm_init_vcpu(const struct bh_header *image, unsigned index, unsign
     vcpu->slot = slot;
     vcpu->cpu = cpu;
     vcpu->code = &svm_no_code;
-    __atomic_store_n(&vcpu_of[index][id], vcpu, __ATOMIC_RELEASE);
+    __atomic_store_n(&vcpu_of[index][id], vcpu, __ATOMIC_SEQ_CST); /* before it looks for an end */
     return vcpu;
 }
 
@@ -109,9 +113,10 @@ static void clear_fpu(void)
     __asm__ volatile("fxrstor64 %0" : : "m"(clean));
 }
 
-_Noreturn void svm_run(struct vcpu *vcpu, svm_exit_handler *handler)
+_Noreturn void svm_run(struct vcpu *vcpu, svm_exit_handler *handler, svm_exit_handler *attend)
 {
     vcpu->handler = handler;
+    vcpu->attend = attend;
     clear_fpu();
     svm_loop(vcpu);
 }
@@ -129,10 +134,28 @@ void svm_with_host(struct vcpu *vcpu, void (*function)(void *argument), void *ar
     svm_call_host(vcpu->vmcb, vcpu->host, function, argument);
 }
 
+/* Where a domain takes the CPU's interrupts itself, only an NMI gets it out. */
+bool svm_kick(const struct vcpu *vcpu)
+{
+    if (!vcpu->take_interrupts)
+        return smp_kick(vcpu->cpu);
+    return apic_send(cpu_areas[vcpu->cpu].cpu.apic_id, APIC_MODE_FIXED | VECTOR_WAKE);
+}
+
+bool svm_request(struct vcpu *vcpu, uint32_t requests)
+{
+    uint32_t old = __atomic_load_n(&vcpu->requests, __ATOMIC_RELAXED), new;
+
+    do
+        new = (requests & SVM_REQUEST_INIT ? old & ~SVM_REQUEST_SIPI : old) | requests;
+    while (!__atomic_compare_exchange_n(&vcpu->requests, &old, new, false, __ATOMIC_ACQ_REL,
+                                        __ATOMIC_RELAXED));
+    return svm_kick(vcpu);
+}
+
 void svm_wake(const struct vcpu *vcpu)
 {
-    if (vcpu->take_interrupts &&
-        !apic_send(cpu_areas[vcpu->cpu].cpu.apic_id, APIC_MODE_FIXED | VECTOR_WAKE))
+    if (vcpu->take_interrupts && !svm_kick(vcpu))
         print("%s: its core can't be woken: the local APIC doesn't send", vcpu->domain->name);
 }
 

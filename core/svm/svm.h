@@ -27,7 +27,14 @@ enum gpr { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R
 struct svm_domain {
     uint64_t doorbells; /* channels that have rung, one bit each */
     bool stopped;
+    uint32_t parked; /* vCPUs that have left it for good */
 };
+
+/* What other CPUs ask of a vCPU: bits of its `requests`, answered before the domain runs on. */
+#define SVM_REQUEST_STOP (1u << 0) /* look whether the domain has stopped */
+#define SVM_REQUEST_INIT (1u << 1) /* take an INIT */
+#define SVM_REQUEST_SIPI (1u << 2) /* take the startup IPI with `sipi_vector` */
+#define SVM_REQUEST_NMI  (1u << 3) /* take an NMI */
 
 /* vmrun.S knows the offsets of the first fields. */
 struct vcpu {
@@ -36,6 +43,9 @@ struct vcpu {
     svm_exit_handler *handler; /* 088h */
     struct vmcb *host;         /* 090h: what VMLOAD restores for the host */
     uint64_t take_interrupts;  /* 098h: 1 if core takes INTR, 0 if the domain does */
+    uint32_t requests;         /* 0A0h: SVM_REQUEST_*; any CPU sets bits, svm_request() */
+    uint32_t sipi_vector;      /* 0A4h: of the last SIPI; atomic */
+    svm_exit_handler *attend;  /* 0A8h: answers requests */
 
     const struct bh_header *image;  /* the policy image */
     const struct bh_domain *domain; /* its row there */
@@ -45,7 +55,10 @@ struct vcpu {
     unsigned id;                    /* which of the domain's vCPUs: it runs on its core[id] */
     unsigned slot;                  /* which of all vCPUs: < BH_MAX_VCPUS */
     unsigned cpu;                   /* core number it runs on */
-    uint32_t icr_high;              /* ICR_HIGH as the domain wrote it; see vdev/apic.c */
+    bool waits;                     /* it had an INIT and no SIPI yet: exits/life.c */
+    bool has_started;               /* after an INIT, at least once */
+    uint32_t icr_high;              /* as the domain wrote it: vdev/apic.c; */
+    uint32_t ldr, dfr;              /* likewise, read by the domain's other vCPUs, too: atomic */
     uint64_t efer;         /* as the domain wrote it; the VMCB's has SVME, and LME only with PG */
     struct shadow *shadow; /* its shadow tables; NULL: nested paging */
     uint64_t cr0, cr3, cr4, pat;   /* with shadow tables, as the domain wrote them: exits/mode.h */
@@ -72,8 +85,27 @@ struct vcpu *svm_init_vcpu(const struct bh_header *image, unsigned index, unsign
 /* vCPU `id` of domain `index`, or NULL if there is none (yet). */
 struct vcpu *svm_vcpu_of(unsigned index, unsigned id);
 
-/* Runs the vCPU for ever; every #VMEXIT calls `handler`, which returns to resume it. */
-_Noreturn void svm_run(struct vcpu *vcpu, svm_exit_handler *handler);
+/*
+ * Runs the vCPU for ever; every #VMEXIT calls `handler`, which returns to resume it; `attend` is
+ * called before it is resumed, or run for the first time, while there are requests.
+ */
+_Noreturn void svm_run(struct vcpu *vcpu, svm_exit_handler *handler, svm_exit_handler *attend);
+
+/*
+ * Sets bits of the vCPU's `requests` and kicks it. An INIT takes back a SIPI that wasn't answered
+ * yet. Any CPU may. False if it can't be kicked.
+ */
+bool svm_request(struct vcpu *vcpu, uint32_t requests);
+
+/* Has the vCPU leave the domain or its sleep, and look at its requests before it goes on. */
+bool svm_kick(const struct vcpu *vcpu);
+
+/*
+ * The state that VMLOAD and VMSAVE move (FS, GS, TR, LDTR, SYSCALL and SYSENTER registers) is in
+ * the CPU while exits are handled. Who changes it has it stored in the VMCB, and loaded again.
+ */
+void svm_save(struct vmcb *vmcb);
+void svm_load(struct vmcb *vmcb);
 
 /*
  * Lets what is pending reach core: NMI and SMI always, maskable interrupts if core takes

@@ -16,6 +16,8 @@
 #define VCPU_HANDLER 0x88
 #define VCPU_HOST    0x90
 #define VCPU_TAKE    0x98
+#define VCPU_ASKED   0xa0
+#define VCPU_ATTEND  0xa8
 
     .section .text
     .globl svm_loop
@@ -33,6 +35,9 @@ svm_loop:
     push %rdi /* keeps the stack aligned at the call */
 resume:
     mov (%rsp), %rdi
+    /* What is asked after this ends the run at once: GIF holds back the NMI that comes with it. */
+    cmpl $0, VCPU_ASKED(%rdi)
+    jne attend
     mov VCPU_VMCB(%rdi), %rax
     mov VCPU_RCX(%rdi), %rcx
     mov VCPU_RDX(%rdi), %rdx
@@ -67,6 +72,9 @@ resume:
     pop VCPU_RDI(%rdi)
     call *VCPU_HANDLER(%rdi)
     jmp resume
+attend:
+    call *VCPU_ATTEND(%rdi)
+    jmp resume
 
     .globl svm_window
 /* void svm_window(struct vmcb *guest, struct vmcb *host, bool sleep, bool interrupts) */
@@ -76,19 +84,39 @@ svm_window:
     mov %rsi, %rax
     vmload %rax
     cli
-    stgi /* NMI and SMI are taken here */
     test %dl, %dl
     jz 2f
     test %cl, %cl
     jz 1f
+    stgi
     sti /* takes effect after the next instruction: what wakes this CPU can't come before HLT */
-1:  hlt
+    hlt
     jmp 3f
-2:  test %cl, %cl
+1:  stgi
+    .globl svm_doze
+svm_doze: /* an NMI that comes before it ends it, too: struct cpu's `doze` */
+    hlt
+    jmp 3f
+2:  stgi /* NMI and SMI are taken here */
+    test %cl, %cl
     jz 3f
     sti
 3:  nop /* interrupts are taken after it */
     clgi
+    mov %rdi, %rax
+    vmload %rax
+    ret
+
+    .globl svm_save
+/* void svm_save(struct vmcb *guest) */
+svm_save:
+    mov %rdi, %rax
+    vmsave %rax
+    ret
+
+    .globl svm_load
+/* void svm_load(struct vmcb *guest) */
+svm_load:
     mov %rdi, %rax
     vmload %rax
     ret

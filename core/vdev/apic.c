@@ -1,27 +1,118 @@
 /*
- * The local APIC of a domain that owns its core. Reads and interrupts are the hardware's; writes
- * come here. An IPI leaves only to the domain's own core and only as fixed or NMI: an INIT resets
- * a core whatever GIF and intercepts say, and an SMI or NMI to another core is an attack.
+ * The local APIC of a domain that owns its cores. Reads and interrupts are the hardware's; writes
+ * come here. A fixed IPI leaves as a real one, to one core of the domain after the other by their
+ * physical ids; NMI, INIT and SIPI go to the vCPU, not to the core: an INIT resets a core whatever
+ * GIF and intercepts say, and an SMI or NMI to another core is an attack.
  */
 #include "core/audit/audit.h"
 #include "core/platform/platform.h"
 #include "core/vdev/apic_filter.h"
 #include "core/vdev/devices.h"
 
+static uint32_t id_of(const struct vcpu *vcpu)
+{
+    return cpu_areas[vcpu->cpu].cpu.apic_id;
+}
+
+/* The domain's cores as of now: each changes its own LDR and DFR as it likes. */
+static void read_cores(const struct vcpu *vcpu, struct apic_core core[BH_MAX_CORES])
+{
+    for (unsigned id = 0; id < vcpu->domain->ncores; id++) {
+        const struct vcpu *other = svm_vcpu_of(vcpu->index, id); /* there, before any runs */
+
+        core[id] = (struct apic_core){.id = id_of(other),
+                                      .ldr = __atomic_load_n(&other->ldr, __ATOMIC_RELAXED),
+                                      .dfr = __atomic_load_n(&other->dfr, __ATOMIC_RELAXED)};
+    }
+}
+
+static void send_to(struct vcpu *vcpu, struct vcpu *target, const struct apic_ipi *ipi)
+{
+    switch (ipi->event) {
+    case APIC_INTERRUPT:
+        if (target == vcpu)
+            apic_write(APIC_ICR_LOW, APIC_ICR_SELF | ipi->vector);
+        else
+            apic_send(id_of(target), APIC_ICR_ASSERT | ipi->vector);
+        return;
+    case APIC_NMI:
+        if (target == vcpu) /* answered before it runs on */
+            __atomic_fetch_or(&vcpu->requests, SVM_REQUEST_NMI, __ATOMIC_ACQ_REL);
+        else
+            svm_request(target, SVM_REQUEST_NMI);
+        return;
+    case APIC_INIT:
+        svm_request(target, SVM_REQUEST_INIT);
+        return;
+    case APIC_STARTUP:
+        __atomic_store_n(&target->sipi_vector, ipi->vector, __ATOMIC_RELAXED);
+        svm_request(target, SVM_REQUEST_SIPI);
+        return;
+    case APIC_NOTHING:
+        return;
+    }
+}
+
 static void send_ipi(struct vcpu *vcpu, uint32_t low)
 {
-    const struct apic_self self = {
-        .id = apic_read(APIC_ID) >> 24, .ldr = apic_read(APIC_LDR), .dfr = apic_read(APIC_DFR)};
-    struct apic_ipi ipi = apic_filter_ipi(low, vcpu->icr_high, &self);
+    struct apic_core core[BH_MAX_CORES];
+    struct apic_ipi ipi;
 
+    read_cores(vcpu, core);
+    ipi = apic_filter_ipi(low, vcpu->icr_high, core, vcpu->domain->ncores, vcpu->id);
     if (ipi.denied)
         audit_violation(vcpu->domain, vcpu->index, VIOLATION_IPI,
                         (uint64_t)vcpu->icr_high << 32 | low, 0);
-    if (ipi.self_vector)
-        apic_write(APIC_ICR_LOW, APIC_ICR_SELF | ipi.self_vector);
-    /* A real one, so that it stays pending beside whatever else the domain has to take. */
-    if (ipi.self_nmi && !apic_send(self.id, APIC_ICR_NMI))
-        svm_inject_nmi(vcpu);
+    for (unsigned id = 0; id < vcpu->domain->ncores; id++)
+        if (ipi.targets >> id & 1)
+            send_to(vcpu, svm_vcpu_of(vcpu->index, id), &ipi);
+}
+
+/* What other vCPUs need to know of this one's APIC. */
+static void note_write(struct vcpu *vcpu, uint32_t offset, uint32_t value)
+{
+    if (offset == APIC_LDR)
+        __atomic_store_n(&vcpu->ldr, value, __ATOMIC_RELAXED);
+    if (offset == APIC_DFR)
+        __atomic_store_n(&vcpu->dfr, value, __ATOMIC_RELAXED);
+}
+
+static void write_register(struct vcpu *vcpu, uint32_t offset, uint32_t value)
+{
+    apic_write(offset, value);
+    note_write(vcpu, offset, value);
+}
+
+void vapic_init(struct vcpu *vcpu)
+{
+    note_write(vcpu, APIC_LDR, apic_read(APIC_LDR));
+    note_write(vcpu, APIC_DFR, apic_read(APIC_DFR));
+}
+
+/* Interrupts in service end, so that those below them aren't held back for ever. */
+static void end_service(void)
+{
+    for (uint32_t i = 0; i < 8; i++)
+        for (uint32_t left = apic_read(APIC_ISR + 0x10 * i); left; left &= left - 1)
+            apic_write(APIC_EOI, 0);
+}
+
+/* Register values after INIT: APM vol. 2, 16.3.2. What was requested and not yet taken stays. */
+void vapic_reset(struct vcpu *vcpu)
+{
+    static const uint32_t lvt[] = {APIC_LVT_TIMER, APIC_LVT_THERMAL, APIC_LVT_PERF,
+                                   APIC_LVT_LINT0, APIC_LVT_LINT1,   APIC_LVT_ERROR};
+
+    end_service();
+    for (unsigned i = 0; i < sizeof(lvt) / sizeof(lvt[0]); i++)
+        apic_write(lvt[i], APIC_LVT_MASKED);
+    apic_write(APIC_TIMER_COUNT, 0);
+    apic_write(APIC_TIMER_DIVIDE, 0);
+    apic_write(APIC_TPR, 0);
+    write_register(vcpu, APIC_LDR, 0);
+    write_register(vcpu, APIC_DFR, APIC_DFR_RESET);
+    apic_write(APIC_SPURIOUS, APIC_SPURIOUS_RESET);
+    vcpu->icr_high = 0;
 }
 
 bool vapic_write(struct vcpu *vcpu, uint32_t offset, uint32_t value)
@@ -31,7 +122,7 @@ bool vapic_write(struct vcpu *vcpu, uint32_t offset, uint32_t value)
     switch (store.rule) {
     case APIC_RULE_PASS:
     case APIC_RULE_LVT:
-        apic_write(offset, store.value);
+        write_register(vcpu, offset, store.value);
         break;
     case APIC_RULE_ICR_HIGH:
         vcpu->icr_high = value & 0xff000000; /* core uses the real one for its own IPIs */

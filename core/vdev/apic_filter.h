@@ -23,19 +23,25 @@ struct apic_store {
 /* Decides on a 32-bit write of `value` to the register at `offset`. */
 struct apic_store apic_filter_write(uint32_t offset, uint32_t value);
 
-/* The registers by which an APIC recognizes that it is meant (APM vol. 2, 16.6). */
-struct apic_self {
+/* One of the domain's cores: how its APIC recognizes that it is meant (APM vol. 2, 16.6). */
+struct apic_core {
     uint32_t id;
     uint32_t ldr, dfr;
 };
 
+/* An IPI as the domain's cores must see it. Nobody else gets any of it. */
 struct apic_ipi {
-    uint8_t self_vector; /* send this fixed vector to the own core; 0: none */
-    bool self_nmi;       /* NMI for the own core */
-    bool denied;         /* it was meant for others too, or was of a forbidden kind */
+    enum { APIC_NOTHING, APIC_INTERRUPT, APIC_NMI, APIC_INIT, APIC_STARTUP } event;
+    uint8_t vector;
+    uint32_t targets; /* bit n: core[n] */
+    bool denied;      /* it was meant for others too, or was of a forbidden kind */
 };
 
-/* Decides on an IPI as written to ICR_LOW and ICR_HIGH by the domain on core `self`. */
-struct apic_ipi apic_filter_ipi(uint32_t low, uint32_t high, const struct apic_self *self);
+/*
+ * Decides on an IPI as written to ICR_LOW and ICR_HIGH by core[self] of the domain's `count` cores.
+ * A broadcast means all of them; where there is but one, it is an attempt at others.
+ */
+struct apic_ipi apic_filter_ipi(uint32_t low, uint32_t high, const struct apic_core *core,
+                                unsigned count, unsigned self);
 
 #endif

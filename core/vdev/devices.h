@@ -16,6 +16,10 @@ bool vpci_port(struct vcpu *vcpu, uint16_t port, unsigned size, bool in, uint32_
 
 bool vrtc_port(struct vcpu *vcpu, uint16_t port, unsigned size, bool in, uint32_t *value);
 
+/* Local APIC: as core left it; as after an INIT. */
+void vapic_init(struct vcpu *vcpu);
+void vapic_reset(struct vcpu *vcpu);
+
 /* Local APIC: `offset` into its page, a 32-bit write. Reads never get here. */
 bool vapic_write(struct vcpu *vcpu, uint32_t offset, uint32_t value);
 

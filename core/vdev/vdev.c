@@ -7,9 +7,18 @@
 /* By domain: its PCI views, the registers that it has selected of RTC and I/O APIC. */
 static struct spinlock locks[BH_MAX_DOMAINS];
 
-void vdev_init_domain(struct vcpu *vcpu)
+void vdev_init_vcpu(struct vcpu *vcpu)
 {
-    vpci_init(vcpu);
+    if (vcpu->domain->interrupts == BH_DIRECT)
+        vapic_init(vcpu);
+    if (vcpu->id == 0)
+        vpci_init(vcpu);
+}
+
+void vdev_reset_vcpu(struct vcpu *vcpu)
+{
+    if (vcpu->domain->interrupts == BH_DIRECT)
+        vapic_reset(vcpu);
 }
 
 void vdev_stop_domain(const struct vcpu *vcpu)

@@ -16,8 +16,14 @@
  */
 void vpci_place(const struct bh_header *policy);
 
-/* Resets the domain's virtual state, before any of its vCPUs runs. */
-void vdev_init_domain(struct vcpu *vcpu);
+/*
+ * Before the vCPU runs: what its local APIC holds; by vCPU 0, which runs before the others do, the
+ * domain's virtual state.
+ */
+void vdev_init_vcpu(struct vcpu *vcpu);
+
+/* INIT: its local APIC as after a reset. */
+void vdev_reset_vcpu(struct vcpu *vcpu);
 
 /* Cuts the domain's devices off. */
 void vdev_stop_domain(const struct vcpu *vcpu);

@@ -25,8 +25,9 @@ enum bh_call {
                             -> RAX = BH_OK, RDI = GPA, RSI = size, RDX = BH_CHANNEL_* */
     BH_CALL_RING = 2,    /* RDI = n: ring the doorbell of the n-th channel's other end */
     BH_CALL_WAIT = 3,    /* sleep until a doorbell rings -> RAX = BH_OK, RDI = bit n set:
-                            the n-th channel has rung since the last call. Domains with
-                            virtual interrupts only: a direct one halts by HLT. */
+                            the n-th channel has rung since the last call; BH_E_AGAIN:
+                            something else ended the sleep. Domains with virtual interrupts
+                            only: a direct one halts by HLT. */
     BH_CALL_LOG = 4,     /* RDI = GPA, RSI = length 1..BH_LOG_MAX: print one line */
     BH_CALL_STOP = 5,    /* this domain ends; CPL 0 only; does not return */
 
@@ -57,7 +58,7 @@ enum bh_result {
     BH_E_ARG = -3,        /* an index or a length out of range */
     BH_E_ADDRESS = -4,    /* memory that isn't all the caller's own RAM */
     BH_E_BUSY = -5,       /* somebody else's request comes first */
-    BH_E_AGAIN = -6,      /* the TPM is still at work */
+    BH_E_AGAIN = -6,      /* not yet: the TPM is still at work, no doorbell has rung */
     BH_E_TPM = -7,        /* the TPM failed or there is none; core's console says how */
     BH_E_UNENROLLED = -8, /* the TPM has no attestation key (BH_AK_HANDLE): enrol this machine */
 };

@@ -20,7 +20,11 @@
 #define APIC_ICR_LOW       0x300u
 #define APIC_ICR_HIGH      0x310u
 #define APIC_LVT_TIMER     0x320u
+#define APIC_LVT_THERMAL   0x330u
+#define APIC_LVT_PERF      0x340u
 #define APIC_LVT_LINT0     0x350u
+#define APIC_LVT_LINT1     0x360u
+#define APIC_LVT_ERROR     0x370u
 #define APIC_TIMER_COUNT   0x380u
 #define APIC_TIMER_CURRENT 0x390u
 #define APIC_TIMER_DIVIDE  0x3e0u
@@ -55,6 +59,8 @@ enum apic_mode {
 };
 
 #define APIC_SPURIOUS_ENABLE 0x100u
+#define APIC_SPURIOUS_RESET  0xffu
+#define APIC_DFR_RESET       0xffffffffu
 #define APIC_LVT_MASKED      0x10000u
 #define APIC_TIMER_DIVIDE_1  0xbu /* 16.4.1 */
 

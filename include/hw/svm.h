@@ -105,13 +105,15 @@ _Static_assert(sizeof(struct vmcb) == 4096, "one page");
 #define VMCB_NPF_WALK    (1ull << 33) /* while walking the guest's own page tables */
 
 /* segment attributes as the VMCB packs them */
-#define VMCB_SEG_CODE64 0x0a9bu /* P, DPL 0, code, accessed, L */
-#define VMCB_SEG_CODE32 0x0c9bu /* P, DPL 0, code, accessed, D, G */
-#define VMCB_SEG_DATA   0x0c93u /* P, DPL 0, data writable, accessed, D, G */
-#define VMCB_SEG_TSS    0x008bu /* busy TSS */
-#define VMCB_SEG_LDT    0x0082u
-#define VMCB_SEG_L      0x0200u /* CS: 64-bit code */
-#define VMCB_SEG_D      0x0400u /* CS: 32-bit default */
+#define VMCB_SEG_CODE64    0x0a9bu /* P, DPL 0, code, accessed, L */
+#define VMCB_SEG_CODE32    0x0c9bu /* P, DPL 0, code, accessed, D, G */
+#define VMCB_SEG_DATA      0x0c93u /* P, DPL 0, data writable, accessed, D, G */
+#define VMCB_SEG_REAL_CODE 0x009bu /* P, DPL 0, code readable, accessed */
+#define VMCB_SEG_REAL_DATA 0x0093u
+#define VMCB_SEG_TSS       0x008bu /* busy TSS */
+#define VMCB_SEG_LDT       0x0082u
+#define VMCB_SEG_L         0x0200u /* CS: 64-bit code */
+#define VMCB_SEG_D         0x0400u /* CS: 32-bit default */
 
 #define SVM_VM_CR_SVMDIS (1ull << 4) /* MSR C001_0114h, 15.30.1 */
 

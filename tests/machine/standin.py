@@ -142,7 +142,7 @@ class Standin(Outside):
         registers = self.machine.qmp("human-monitor-command",
                                      **{"command-line": "info registers -a"})
         places = [int(rip, 16) for rip in re.findall(r"RIP=(\w+)", registers)]
-        asleep = [core_function_at(rip) == "svm_window" for rip in places]
+        asleep = [core_function_at(rip) in ("svm_window", "svm_doze") for rip in places]
         equal(asleep, [True] * len(asleep), f"CPUs wait in core's window, RIP {places}")
 
     def expect_no_secret(self):

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "core/platform/smp.h"
 #include "testing.h"
 
 #define XCR0_X87 1u
@@ -133,6 +134,11 @@ bool apic_send(uint32_t destination, uint32_t command)
 {
     note(&cpu_model.apic_sent, destination, command);
     return true;
+}
+
+bool smp_kick(uint32_t index)
+{
+    return apic_send(cpu_areas[index].cpu.apic_id, APIC_ICR_NMI | APIC_ICR_ASSERT);
 }
 
 uint32_t ioapic_read(uint32_t index)

@@ -22,6 +22,7 @@ static jmp_buf stopped;
 /* What core/svm/vmrun.S defines; svm_loop() is never reached in a unit test. */
 _Noreturn void svm_loop(struct vcpu *vcpu);
 void svm_window(struct vmcb *guest, struct vmcb *host, bool sleep, bool interrupts);
+const uint8_t svm_doze[1];
 void svm_call_host(struct vmcb *guest, struct vmcb *host, void (*function)(void *), void *argument);
 
 void svm_loop(struct vcpu *vcpu)
@@ -54,6 +55,17 @@ void svm_call_host(struct vmcb *guest, struct vmcb *host, void (*function)(void 
     model_has_host = true;
     function(argument);
     model_has_host = false;
+}
+
+/* FS, GS and so on: the VMCB has them all along. */
+void svm_save(struct vmcb *vmcb)
+{
+    assert_ptr_equal(vmcb, current->vmcb);
+}
+
+void svm_load(struct vmcb *vmcb)
+{
+    assert_ptr_equal(vmcb, current->vmcb);
 }
 
 static void set_domain(unsigned index, const char *name, enum bh_interrupts interrupts)
@@ -99,10 +111,17 @@ void vcpu_model_reset(void)
 
 struct vcpu *vcpu_model_init(unsigned index)
 {
-    struct vcpu *vcpu =
-        svm_init_vcpu(&image_model.header, index, 0, image_model.domain[index].core[0]);
+    struct vcpu *vcpu = vcpu_model_init_id(index, 0);
 
     *vcpu->shared = (struct svm_domain){0};
+    return vcpu;
+}
+
+struct vcpu *vcpu_model_init_id(unsigned index, unsigned id)
+{
+    struct vcpu *vcpu =
+        svm_init_vcpu(&image_model.header, index, id, image_model.domain[index].core[id]);
+
     exits_init_vcpu(vcpu);
     vcpu_model_mode(vcpu, INSN_64);
     return vcpu;
@@ -132,6 +151,15 @@ unsigned vcpu_model_code(struct vcpu *vcpu, uint64_t offset, const char *text)
         to[offset + length++] = (uint8_t)strtoul(text, NULL, 16);
     vcpu->vmcb->rip = MODEL_CODE - vcpu->vmcb->cs.base + offset;
     return length;
+}
+
+bool vcpu_model_attend(struct vcpu *vcpu)
+{
+    current = vcpu;
+    if (setjmp(stopped))
+        return false;
+    exits_attend(vcpu);
+    return true;
 }
 
 bool vcpu_model_exit(struct vcpu *vcpu, uint64_t code, uint64_t info1, uint64_t info2)

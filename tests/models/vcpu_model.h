@@ -38,6 +38,9 @@ extern struct image_model image_model;
 void vcpu_model_reset(void);
 struct vcpu *vcpu_model_init(unsigned index);
 
+/* Another of its vCPUs, which has been asked to take an INIT. */
+struct vcpu *vcpu_model_init_id(unsigned index, unsigned id);
+
 /* Lets the domain run code of that size: 64-bit with 1-GiB identity pages, else without paging. */
 void vcpu_model_mode(struct vcpu *vcpu, enum insn_mode mode);
 
@@ -46,6 +49,9 @@ unsigned vcpu_model_code(struct vcpu *vcpu, uint64_t offset, const char *text);
 
 /* Runs exits_handle() for an exit. False if it has stopped the domain. */
 bool vcpu_model_exit(struct vcpu *vcpu, uint64_t code, uint64_t info1, uint64_t info2);
+
+/* Runs exits_attend(), likewise. */
+bool vcpu_model_attend(struct vcpu *vcpu);
 
 /* The event that the domain will take: vector and type, the whole EVENTINJ word. */
 #define MODEL_EXCEPTION(vector) (VMCB_EVENT_VALID | VMCB_EVENT_EXCEPTION | (vector))

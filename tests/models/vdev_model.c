@@ -17,10 +17,16 @@ static bool answer(uint64_t address, unsigned size, bool is_write, uint64_t *val
     return vdev_model.answers;
 }
 
-void vdev_init_domain(struct vcpu *vcpu)
+void vdev_init_vcpu(struct vcpu *vcpu)
 {
     (void)vcpu;
     vdev_model = (struct vdev_model){0};
+}
+
+void vdev_reset_vcpu(struct vcpu *vcpu)
+{
+    (void)vcpu;
+    vdev_model.resets++;
 }
 
 void vdev_stop_domain(const struct vcpu *vcpu)

@@ -13,8 +13,9 @@ struct vdev_model {
     uint64_t address, written;
     unsigned size;
     bool is_write;
-    unsigned stops; /* calls of vdev_stop_domain() */
-    unsigned polls; /* calls of dma_poll_events() */
+    unsigned resets; /* calls of vdev_reset_vcpu() */
+    unsigned stops;  /* calls of vdev_stop_domain() */
+    unsigned polls;  /* calls of dma_poll_events() */
 };
 
 extern struct vdev_model vdev_model;

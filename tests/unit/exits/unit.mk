@@ -7,7 +7,8 @@ unit-flags/exits/test_mode := -iquote tests/models/shadow -Itests
 # All handlers of exits, on models of the CPU, the domain's memory and the devices behind them.
 EXITS_ON_MODEL := $(wildcard core/exits/*.c) core/svm/svm.c core/mm/guest.c core/mm/p2m.c \
 	core/audit/audit.c lib/format.c tests/models/console_model.c tests/models/cpu_model.c \
-	tests/models/memory_model.c tests/models/quote_model.c tests/models/vcpu_model.c \
+	tests/models/memory_model.c tests/models/quote_model.c tests/models/time_model.c \
+	tests/models/vcpu_model.c \
 	tests/models/vdev_model.c
 EXITS_FLAGS := -iquote tests/models/shadow -Itests
 
@@ -16,4 +17,4 @@ unit/exits/$(1) := $$(EXITS_ON_MODEL)
 unit-flags/exits/$(1) := $$(EXITS_FLAGS)
 endef
 $(foreach test,test_cr test_msr test_io test_call test_call_attest test_cpuid test_npf test_event \
-	test_fetch test_operand,$(eval $(call exits_test,$(test))))
+	test_fetch test_operand test_life,$(eval $(call exits_test,$(test))))

@@ -11,18 +11,24 @@
 
 #define WRITE     (1ull << 32 | 4 | VMCB_NPF_WRITE)
 #define OWN_ID    2u
+#define OTHER_ID  5u /* of the domain's second core */
 #define STORE_EAX "89 07"
 
-static struct vcpu *work;
+static struct vcpu *work, *second;
 
 static int start(void **state)
 {
     (void)state;
     vcpu_model_reset();
-    work = vcpu_model_init(WORK);
-    cpu_model.apic[APIC_ID / 4] = OWN_ID << APIC_ID_SHIFT;
+    cpu_areas[0].cpu.apic_id = OWN_ID;
+    cpu_areas[2].cpu.apic_id = OTHER_ID;
     cpu_model.apic[APIC_LDR / 4] = 1u << 24;
     cpu_model.apic[APIC_DFR / 4] = 0xffffffff;
+    image_model.domain[WORK].ncores = 2;
+    image_model.domain[WORK].core[1] = 2;
+    work = vcpu_model_init(WORK);
+    second = vcpu_model_init_id(WORK, 1);
+    second->requests = 0;
     return 0;
 }
 
@@ -122,14 +128,92 @@ static void an_ipi_to_others_is_denied(void **state)
                                       "work: denied ipi at 0x100000000000608 (0x0)\n");
 }
 
-static void a_broadcast_reaches_the_own_core_alone(void **state)
+/* One real IPI for each core, by its id: a real broadcast would reach all. */
+static void a_broadcast_is_split(void **state)
 {
     (void)state;
     write_apic(APIC_ICR_HIGH, 0xff000000);
     write_apic(APIC_ICR_LOW, 0x31);
     assert_int_equal(cpu_model.apic_log.count, 1);
     assert_written(0, APIC_ICR_LOW, APIC_ICR_SELF | 0x31);
-    assert_non_null(strstr(console_text, "work: denied ipi"));
+    assert_int_equal(cpu_model.apic_sent.count, 1);
+    assert_int_equal(cpu_model.apic_sent.write[0].reg, OTHER_ID);
+    assert_int_equal(cpu_model.apic_sent.write[0].value, APIC_ICR_ASSERT | 0x31);
+    write_apic(APIC_ICR_LOW, APIC_ICR_OTHERS | 0x32);
+    assert_int_equal(cpu_model.apic_log.count, 1);
+    assert_int_equal(cpu_model.apic_sent.count, 2);
+    assert_int_equal(cpu_model.apic_sent.write[1].reg, OTHER_ID);
+    assert_int_equal(cpu_model.apic_sent.write[1].value, APIC_ICR_ASSERT | 0x32);
+    assert_string_equal(console_text, "");
+}
+
+static void assert_kicked(unsigned n)
+{
+    assert_int_equal(cpu_model.apic_sent.count, n);
+    assert_int_equal(cpu_model.apic_sent.write[n - 1].reg, OTHER_ID);
+    assert_int_equal(cpu_model.apic_sent.write[n - 1].value, APIC_ICR_NMI | APIC_ICR_ASSERT);
+}
+
+/* No INIT, SIPI or NMI of the domain's ever leaves; the vCPU is asked and kicked. */
+static void startup_and_nmi_are_requests(void **state)
+{
+    (void)state;
+    write_apic(APIC_ICR_HIGH, OTHER_ID << 24);
+    write_apic(APIC_ICR_LOW, APIC_ICR_NMI);
+    assert_int_equal(second->requests, SVM_REQUEST_NMI);
+    assert_kicked(1);
+    write_apic(APIC_ICR_LOW, APIC_ICR_STARTUP | 0x9a);
+    assert_int_equal(second->requests, SVM_REQUEST_NMI | SVM_REQUEST_SIPI);
+    assert_int_equal(second->sipi_vector, 0x9a);
+    write_apic(APIC_ICR_LOW, APIC_ICR_INIT | APIC_ICR_ASSERT);
+    assert_int_equal(second->requests, SVM_REQUEST_NMI | SVM_REQUEST_INIT);
+    assert_kicked(3);
+    assert_int_equal(cpu_model.apic_log.count, 0);
+    assert_int_equal(work->requests, 0);
+    assert_string_equal(console_text, "");
+}
+
+/* The destination is what the other core's LDR says now. */
+static void logical_destinations_follow_each_cores_registers(void **state)
+{
+    (void)state;
+    second->ldr = 4u << 24;
+    write_apic(APIC_ICR_HIGH, 4u << 24);
+    write_apic(APIC_ICR_LOW, APIC_ICR_LOGICAL | 0x31);
+    assert_int_equal(cpu_model.apic_sent.write[0].reg, OTHER_ID);
+    write_apic(APIC_LDR, 0x04ffffff);
+    assert_int_equal(work->ldr, 4u << 24);
+    write_apic(APIC_ICR_LOW, APIC_ICR_LOGICAL | 0x32);
+    assert_written(0, APIC_LDR, 4u << 24);
+    assert_written(1, APIC_ICR_LOW, APIC_ICR_SELF | 0x32);
+    assert_int_equal(cpu_model.apic_sent.count, 2);
+    write_apic(APIC_DFR, 0x0fffffff);
+    assert_int_equal(work->dfr, 0x0fffffff);
+    assert_string_equal(console_text, "");
+}
+
+/* APM vol. 2, 16.3.2: what an INIT leaves. */
+static void a_reset_silences_the_local_apic(void **state)
+{
+    (void)state;
+    cpu_model.apic[(APIC_ISR + 0x20) / 4] = 0x80000001;
+    cpu_model.apic[(APIC_ISR + 0x70) / 4] = 1;
+    second->icr_high = 7u << 24;
+    vdev_reset_vcpu(second);
+    for (unsigned n = 0; n < 3; n++)
+        assert_written(n, APIC_EOI, 0);
+    assert_written(3, APIC_LVT_TIMER, APIC_LVT_MASKED);
+    assert_written(4, APIC_LVT_THERMAL, APIC_LVT_MASKED);
+    assert_written(5, APIC_LVT_PERF, APIC_LVT_MASKED);
+    assert_written(6, APIC_LVT_LINT0, APIC_LVT_MASKED);
+    assert_written(7, APIC_LVT_LINT1, APIC_LVT_MASKED);
+    assert_written(8, APIC_LVT_ERROR, APIC_LVT_MASKED);
+    assert_written(12, APIC_LDR, 0);
+    assert_written(13, APIC_DFR, 0xffffffff);
+    assert_written(14, APIC_SPURIOUS, 0xff);
+    assert_int_equal(second->ldr, 0);
+    assert_int_equal(second->dfr, 0xffffffff);
+    assert_int_equal(second->icr_high, 0);
 }
 
 /* It stays pending at the APIC, as any other; an injected one would give way to a single step. */
@@ -140,9 +224,12 @@ static void an_nmi_to_itself_is_not_lost_beside_a_step(void **state)
     write_apic(APIC_ICR_HIGH, OWN_ID << 24);
     write_apic(APIC_ICR_LOW, APIC_ICR_NMI);
     assert_int_equal(work->vmcb->eventinj, MODEL_EXCEPTION(VECTOR_DB));
+    assert_true(vcpu_model_attend(work));
+    assert_int_equal(work->vmcb->eventinj, MODEL_EXCEPTION(VECTOR_DB));
+    assert_int_equal(work->requests, 0);
     assert_int_equal(cpu_model.apic_sent.count, 1);
     assert_int_equal(cpu_model.apic_sent.write[0].reg, OWN_ID);
-    assert_int_equal(cpu_model.apic_sent.write[0].value, APIC_ICR_NMI);
+    assert_int_equal(cpu_model.apic_sent.write[0].value, APIC_ICR_NMI | APIC_ICR_ASSERT);
 }
 
 /* Who doesn't own his interrupts has no such page. */
@@ -177,7 +264,10 @@ int main(void)
         cmocka_unit_test_setup(accesses_of_other_sizes_are_denied, start),
         cmocka_unit_test_setup(an_ipi_to_itself_is_sent_as_such, start),
         cmocka_unit_test_setup(an_ipi_to_others_is_denied, start),
-        cmocka_unit_test_setup(a_broadcast_reaches_the_own_core_alone, start),
+        cmocka_unit_test_setup(a_broadcast_is_split, start),
+        cmocka_unit_test_setup(startup_and_nmi_are_requests, start),
+        cmocka_unit_test_setup(logical_destinations_follow_each_cores_registers, start),
+        cmocka_unit_test_setup(a_reset_silences_the_local_apic, start),
         cmocka_unit_test_setup(an_nmi_to_itself_is_not_lost_beside_a_step, start),
         cmocka_unit_test_setup(a_domain_with_virtual_interrupts_has_no_apic, start),
         cmocka_unit_test_setup(reads_are_not_answered, start),
