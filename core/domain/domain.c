@@ -12,7 +12,7 @@ static struct start_state starts[BH_MAX_DOMAINS];
 
 static const struct bh_header *policy;
 
-void domains_place(const struct bh_header *checked, const struct boot_info *info,
+void domains_place(const struct bh_header *checked, struct boot_info *info,
                    const struct acpi_cpus *cpus)
 {
     policy = checked;
@@ -32,12 +32,14 @@ static void load_start(struct vcpu *vcpu, const struct start_state *start)
     vmcb->rip = start->rip;
     vmcb->rsp = start->rsp;
     vmcb->rax = start->rax;
+    vcpu->gpr[RBX] = start->rbx;
     vcpu->gpr[RSI] = start->rsi;
     mode_start(vcpu, start->cr0, start->cr3, start->cr4, start->efer);
     vmcb->gdtr.base = start->gdt_base;
     vmcb->gdtr.limit = start->gdt_limit;
     vmcb->cs = flat_segment(start->cs, start->efer & EFER_LMA ? VMCB_SEG_CODE64 : VMCB_SEG_CODE32);
     vmcb->ds = vmcb->es = vmcb->ss = flat_segment(start->ds, VMCB_SEG_DATA);
+    vmcb->fs = vmcb->gs = vmcb->ds;
     vmcb->tr = (struct vmcb_segment){.attributes = VMCB_SEG_TSS, .limit = 0xffff};
     vmcb->ldtr = (struct vmcb_segment){.attributes = VMCB_SEG_LDT, .limit = 0xffff};
 }

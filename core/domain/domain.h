@@ -14,7 +14,7 @@
  * Places every domain's files and what it needs at start (domain_place_all). The boot CPU calls it
  * once, before any CPU calls domains_run().
  */
-void domains_place(const struct bh_header *checked, const struct boot_info *info,
+void domains_place(const struct bh_header *checked, struct boot_info *info,
                    const struct acpi_cpus *cpus);
 
 /* Runs the domain that owns this core, for good; a core that nobody owns sleeps. For smp_enter().

@@ -53,26 +53,14 @@ enum start_error linux_read(const void *file, size_t size, struct linux_kernel *
     return START_OK;
 }
 
-/* Finds a place and takes it; MEMORY_NOWHERE also if the map is full. */
-static uint64_t take(struct memory_map *free, uint64_t start, uint64_t end, uint64_t size,
-                     uint64_t alignment)
-{
-    uint64_t place = memory_map_find(free, start, end, size, alignment);
-
-    if (place == MEMORY_NOWHERE ||
-        !memory_map_set(free, place, (place + size + PAGE - 1) & ~(uint64_t)(PAGE - 1),
-                        MEMORY_TAKEN))
-        return MEMORY_NOWHERE;
-    return place;
-}
-
 /* The boot parameters' place: below 640 KiB, where kernels never decompress to, if it is free. */
 static uint64_t take_start(struct memory_map *free)
 {
-    uint64_t place = take(free, PAGE, MIB_1, sizeof(struct linux_start), PAGE);
+    uint64_t place = memory_map_take(free, PAGE, MIB_1, sizeof(struct linux_start), PAGE);
 
-    return place != MEMORY_NOWHERE ? place
-                                   : take(free, MIB_1, FOUR_GIB, sizeof(struct linux_start), PAGE);
+    return place != MEMORY_NOWHERE
+               ? place
+               : memory_map_take(free, MIB_1, FOUR_GIB, sizeof(struct linux_start), PAGE);
 }
 
 enum start_error linux_find_places(const struct linux_kernel *kernel, const struct memory_map *ram,
@@ -83,17 +71,18 @@ enum start_error linux_find_places(const struct linux_kernel *kernel, const stru
     places->start = take_start(free);
     if (places->start == MEMORY_NOWHERE)
         return START_NO_PLACE_START;
-    places->kernel = take(free, kernel->lowest, FOUR_GIB, kernel->room, kernel->alignment);
+    places->kernel =
+        memory_map_take(free, kernel->lowest, FOUR_GIB, kernel->room, kernel->alignment);
     if (places->kernel == MEMORY_NOWHERE)
         return START_NO_PLACE_KERNEL;
     if (places->initrd_size != 0 &&
         (places->initrd + places->initrd_size > initrd_end ||
          !memory_map_usable(ram, places->initrd, places->initrd + places->initrd_size)))
-        places->initrd = take(free, MIB_1, initrd_end, places->initrd_size, PAGE);
+        places->initrd = memory_map_take(free, MIB_1, initrd_end, places->initrd_size, PAGE);
     if (places->initrd == MEMORY_NOWHERE)
         return START_NO_PLACE_INITRD;
     if (places->efi_room != 0)
-        places->efi_map = take(free, MIB_1, FOUR_GIB, places->efi_room, PAGE);
+        places->efi_map = memory_map_take(free, MIB_1, FOUR_GIB, places->efi_room, PAGE);
     return places->efi_map == MEMORY_NOWHERE ? START_NO_PLACE_START : START_OK;
 }
 

@@ -2,6 +2,8 @@
 
 #include "lib/memory.h"
 
+#define PAGE 4096u
+
 static void insert(struct memory_map *map, uint32_t at, struct boot_region range)
 {
     memmove(&map->range[at + 1], &map->range[at], (map->count - at) * sizeof range);
@@ -108,6 +110,18 @@ uint64_t memory_map_find(const struct memory_map *map, uint64_t start, uint64_t 
             return first;
     }
     return MEMORY_NOWHERE;
+}
+
+uint64_t memory_map_take(struct memory_map *map, uint64_t start, uint64_t end, uint64_t size,
+                         uint64_t alignment)
+{
+    uint64_t place = memory_map_find(map, start, end, size, alignment);
+
+    if (place == MEMORY_NOWHERE ||
+        !memory_map_set(map, place, (place + size + PAGE - 1) & ~(uint64_t)(PAGE - 1),
+                        MEMORY_TAKEN))
+        return MEMORY_NOWHERE;
+    return place;
 }
 
 bool memory_map_usable(const struct memory_map *map, uint64_t start, uint64_t end)

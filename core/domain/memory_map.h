@@ -43,6 +43,10 @@ bool memory_map_change(struct memory_map *map, uint64_t start, uint64_t end, uin
 uint64_t memory_map_find(const struct memory_map *map, uint64_t start, uint64_t end, uint64_t size,
                          uint64_t alignment);
 
+/* Finds such a place and makes its pages MEMORY_TAKEN; MEMORY_NOWHERE also if the map is full. */
+uint64_t memory_map_take(struct memory_map *map, uint64_t start, uint64_t end, uint64_t size,
+                         uint64_t alignment);
+
 /* True if all of [start, end) is usable. */
 bool memory_map_usable(const struct memory_map *map, uint64_t start, uint64_t end);
 

@@ -4,6 +4,7 @@
 #include <stdnoreturn.h>
 
 #include "bulkhead/abi.h"
+#include "core/domain/place_kernel.h"
 #include "core/domain/primary.h"
 #include "core/platform/platform.h"
 #include "core/policy/policy.h"
@@ -107,7 +108,21 @@ static struct start_state place_flat(const struct bh_header *policy, const struc
                                 .ds = FLAT_DS};
 }
 
-void domain_place_all(const struct bh_header *policy, const struct boot_info *info,
+static struct start_state place(const struct bh_header *policy, struct boot_info *info,
+                                const struct acpi_cpus *cpus, const struct bh_domain *domain)
+{
+    switch (domain->boot) {
+    case BH_BOOT_LINUX:
+        return primary_place_linux(policy, info, cpus, domain);
+    case BH_BOOT_PVH:
+    case BH_BOOT_MULTIBOOT:
+        return place_kernel(policy, info, cpus, domain);
+    default: /* the image's check has seen to it */
+        return place_flat(policy, info, domain);
+    }
+}
+
+void domain_place_all(const struct bh_header *policy, struct boot_info *info,
                       const struct acpi_cpus *cpus, struct start_state start[BH_MAX_DOMAINS])
 {
     const struct bh_domain *domain = POLICY_ROWS(policy, domains, struct bh_domain);
@@ -115,8 +130,6 @@ void domain_place_all(const struct bh_header *policy, const struct boot_info *in
     verify_all(policy, info);
     scrub(policy);
     for (uint32_t n = 0; n < policy->domains.count; n++)
-        start[n] = domain[n].boot == BH_BOOT_LINUX
-                       ? primary_place_linux(policy, info, cpus, &domain[n])
-                       : place_flat(policy, info, &domain[n]);
+        start[n] = place(policy, info, cpus, &domain[n]);
     wbinvd();
 }

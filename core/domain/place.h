@@ -11,10 +11,10 @@
  * Compares each file of the policy with the loader's module of that name, every byte hashed once;
  * scrubs the memory of microVMs and channels; places the files, and for Linux all that it needs at
  * start. start[n] is how domain n begins. The policy must have been checked and matched. Fatal,
- * with cause and remedy, if a file is missing or another one, or has no place. Afterwards modules
- * may be overwritten by their domains.
+ * with cause and remedy, if a file is missing or another one, or has no place. Modules may move;
+ * afterwards they may be overwritten by their domains.
  */
-void domain_place_all(const struct bh_header *policy, const struct boot_info *info,
+void domain_place_all(const struct bh_header *policy, struct boot_info *info,
                       const struct acpi_cpus *cpus, struct start_state start[BH_MAX_DOMAINS]);
 
 #endif

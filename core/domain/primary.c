@@ -113,12 +113,14 @@ bool primary_owns(const struct bh_header *policy, const struct boot_info *info,
     return memory_map_usable(&work.ram, start, end);
 }
 
-/* What no module lies in. */
-static bool read_free(const struct boot_info *info)
+bool primary_memory(const struct bh_header *policy, const struct boot_info *info,
+                    const struct bh_domain *domain, struct memory_map *ram, struct memory_map *free)
 {
-    work.free = work.ram;
+    if (!read_ram(policy, info, domain))
+        return false;
+    *ram = *free = work.ram;
     for (uint32_t i = 0; i < info->module_count; i++)
-        if (!memory_map_set(&work.free, info->modules[i].start, info->modules[i].end, MEMORY_TAKEN))
+        if (!memory_map_set(free, info->modules[i].start, info->modules[i].end, MEMORY_TAKEN))
             return false;
     return true;
 }
@@ -136,18 +138,17 @@ static const struct boot_module *module_of(const struct bh_header *policy,
     return NULL;
 }
 
-static void write_acpi(const struct bh_domain *domain, const struct acpi_cpus *cpus,
-                       const struct linux_places *places)
+void primary_write_acpi(const struct bh_domain *domain, const struct acpi_cpus *cpus,
+                        uint64_t address)
 {
-    struct linux_start *start = at_physical(places->start);
     uint8_t apic_id[BH_MAX_CORES];
     size_t size = 0;
     const void *madt = acpi_find("APIC", &size);
 
     for (uint32_t i = 0; i < domain->ncores; i++)
         apic_id[i] = cpus->apic_id[domain->core[i]];
-    if (!madt || acpi_filter(madt, size, apic_id, domain->ncores,
-                             places->start + offsetof(struct linux_start, acpi), start->acpi) == 0)
+    if (!madt ||
+        acpi_filter(madt, size, apic_id, domain->ncores, address, at_physical(address)) == 0)
         refuse(START_ACPI_MADT, domain);
 }
 
@@ -210,7 +211,7 @@ struct start_state primary_place_linux(const struct bh_header *policy, const str
 
     if (error)
         refuse(error, domain);
-    if (!read_ram(policy, info, domain) || !read_free(info))
+    if (!primary_memory(policy, info, domain, &work.ram, &work.free))
         refuse(START_MAP_FULL, domain);
     place(domain, info, kernel, initrd, &wishes, &places);
     if (!retype_places(&places))
@@ -222,7 +223,7 @@ struct start_state primary_place_linux(const struct bh_header *policy, const str
     error = linux_write(&wishes, &places, &boot, at_physical(places.start));
     if (error)
         refuse(error, domain);
-    write_acpi(domain, cpus, &places);
+    primary_write_acpi(domain, cpus, places.start + offsetof(struct linux_start, acpi));
     print("%s: kernel at %lx, initrd at %lx-%lx, boot parameters at %lx", domain->name,
           places.kernel, places.initrd, places.initrd + places.initrd_size, places.start);
     return linux_entry(&places);

@@ -17,13 +17,14 @@ const char *start_error_remedy(enum start_error error);
 
 /*
  * General registers that aren't named are zero, interrupts are off (RFLAGS = 2). All segments are
- * flat and present, ring 0: CS = `cs`, execute and read; DS, ES and SS = `ds`, read and write; FS
- * and GS are null. CS is a 64-bit segment if EFER says LMA, else a 32-bit one.
+ * flat and present, ring 0: CS = `cs`, execute and read; all others = `ds`, read and write. CS is a
+ * 64-bit segment if EFER says LMA, else a 32-bit one.
  */
 struct start_state {
     uint64_t rip;
     uint64_t rsp;
     uint64_t rax;
+    uint64_t rbx;
     uint64_t rsi;
     uint64_t cr0;
     uint64_t cr3;

@@ -11,7 +11,8 @@ static bool kind_is_known(const struct bh_domain *d)
 {
     return d->kind >= BH_PRIMARY && d->kind <= BH_MICROVM && d->label >= BH_UNTRUSTED &&
            d->label <= BH_TRUSTED && d->interrupts >= BH_DIRECT && d->interrupts <= BH_VIRTUAL &&
-           d->boot >= BH_BOOT_LINUX && d->boot <= BH_BOOT_FLAT && d->on_stop == BH_ON_STOP_HALT;
+           d->boot >= BH_BOOT_LINUX && d->boot <= BH_BOOT_MULTIBOOT &&
+           d->on_stop == BH_ON_STOP_HALT;
 }
 
 static bool check_identity(const struct bh_header *h, uint32_t n, struct policy_fault *fault)
@@ -20,7 +21,7 @@ static bool check_identity(const struct bh_header *h, uint32_t n, struct policy_
 
     if (!image_is_name(d->name, sizeof d->name))
         return policy_fail(fault, POLICY_DOMAIN_NAME, n, 0);
-    if (!image_is_line(d->cmdline, sizeof d->cmdline))
+    if (!image_is_text(d->cmdline, sizeof d->cmdline))
         return policy_fail(fault, POLICY_DOMAIN_CMDLINE, n, 0);
     if (!kind_is_known(d))
         return policy_fail(fault, POLICY_DOMAIN_KIND, n, 0);
@@ -99,31 +100,53 @@ static bool check_paging(const struct bh_header *h, uint32_t n, struct policy_fa
     return true;
 }
 
-/* The files of a domain: as many of each role as its way to boot needs. */
+static uint32_t line_feeds(const char *text)
+{
+    uint32_t found = 0;
+
+    for (; *text != 0; text++)
+        found += *text == '\n';
+    return found;
+}
+
+/* As many files of each role as the domain's way to boot takes, and a line of text a module. */
+static bool roles_fit(const struct bh_domain *d, const uint32_t count[BH_FILE_MODULE + 1])
+{
+    bool is_linux = d->boot == BH_BOOT_LINUX || d->boot == BH_BOOT_PVH;
+    bool is_multiboot = d->boot == BH_BOOT_MULTIBOOT;
+
+    return count[BH_FILE_KERNEL] == (is_linux || is_multiboot) &&
+           count[BH_FILE_INITRD] <= is_linux && count[BH_FILE_FLAT] == (d->boot == BH_BOOT_FLAT) &&
+           (is_multiboot || count[BH_FILE_MODULE] == 0);
+}
+
+/* The files of a domain, in the order of their roles. */
 static bool check_files(const struct bh_header *h, uint32_t n, struct policy_fault *fault)
 {
     const struct bh_file *file = POLICY_ROWS(h, files, struct bh_file);
     const struct bh_domain *d = &rows(h)[n];
-    uint32_t count[BH_FILE_FLAT + 1] = {0};
+    uint32_t count[BH_FILE_MODULE + 1] = {0};
 
     for (uint32_t i = d->files.offset; i < d->files.offset + d->files.count; i++) {
         const struct bh_file *f = &file[i];
 
         if (!image_is_name(f->name, sizeof f->name) || f->size == 0 || f->role < BH_FILE_KERNEL ||
-            f->role > BH_FILE_FLAT)
+            f->role > BH_FILE_MODULE)
             return policy_fail(fault, POLICY_FILE_FORM, i, f->role);
+        if (i > d->files.offset && f[-1].role > f->role)
+            return policy_fail(fault, POLICY_FILE_ROLES, n, f->role);
         count[f->role]++;
         if (f->role == BH_FILE_FLAT &&
             (!image_within(d->load_gpa, f->size, 0, d->memory_size) || d->entry_gpa < d->load_gpa ||
              d->entry_gpa - d->load_gpa >= f->size || d->load_gpa + f->size > UINT32_MAX))
             return policy_fail(fault, POLICY_DOMAIN_LOAD, n, d->load_gpa);
     }
-    if (d->boot == BH_BOOT_LINUX && (d->load_gpa | d->entry_gpa) != 0)
+    if (d->boot != BH_BOOT_FLAT && (d->load_gpa | d->entry_gpa) != 0)
         return policy_fail(fault, POLICY_DOMAIN_LOAD, n, d->load_gpa);
-    if (count[BH_FILE_KERNEL] != (d->boot == BH_BOOT_LINUX) ||
-        count[BH_FILE_INITRD] > count[BH_FILE_KERNEL] ||
-        count[BH_FILE_FLAT] != (d->boot == BH_BOOT_FLAT))
+    if (!roles_fit(d, count))
         return policy_fail(fault, POLICY_FILE_ROLES, n, 0);
+    if (line_feeds(d->cmdline) != count[BH_FILE_MODULE])
+        return policy_fail(fault, POLICY_DOMAIN_CMDLINE, n, count[BH_FILE_MODULE]);
     return true;
 }
 

@@ -36,11 +36,11 @@ bool image_is_name(const char *text, size_t size)
     return length > 0 && length < size && image_zero(text + length, size - length);
 }
 
-bool image_is_line(const char *text, size_t size)
+bool image_is_text(const char *text, size_t size)
 {
     size_t length = 0;
 
-    while (length < size && text[length] >= ' ' && text[length] <= '~')
+    while (length < size && ((text[length] >= ' ' && text[length] <= '~') || text[length] == '\n'))
         length++;
     return length < size && image_zero(text + length, size - length);
 }

@@ -41,11 +41,11 @@ const void *image_at(const struct bh_header *h, uint64_t address, uint64_t size)
 
 /*
  * Texts must be terminated, with nothing but zeros behind the end. A name is letters, digits,
- * '.', '_' and '-', so that it can't pass for something else on the console; a line is
+ * '.', '_' and '-', so that it can't pass for something else on the console; a text is lines of
  * printable ASCII and may be empty.
  */
 bool image_is_name(const char *text, size_t size);
-bool image_is_line(const char *text, size_t size);
+bool image_is_text(const char *text, size_t size);
 
 /* True if all `size` bytes are zero. */
 bool image_zero(const void *bytes, size_t size);

@@ -114,8 +114,8 @@ enum bh_boot {
     BH_BOOT_FLAT,      /* one file, copied to load_gpa, entered at entry_gpa in 32-bit
                           protected mode, flat segments, paging off, interrupts off,
                           EAX = BH_START_MAGIC (bulkhead/abi.h), all other registers 0 */
-    BH_BOOT_PVH,       /* ELF with a PVH entry note; files kernel, initrd */
-    BH_BOOT_MULTIBOOT, /* Multiboot 1; files kernel, initrd as its one module */
+    BH_BOOT_PVH,       /* ELF, entered as its PVH note says; files kernel, initrd */
+    BH_BOOT_MULTIBOOT, /* Multiboot 1; files kernel, then modules */
 };
 
 /* What happens when a domain stops, for whatever reason. */
@@ -169,11 +169,11 @@ struct bh_domain {
     struct bh_table functions; /* likewise */
     struct bh_table cpuid;     /* likewise */
     struct bh_table msrs;      /* likewise */
-    char cmdline[BH_CMDLINE_SIZE];
+    char cmdline[BH_CMDLINE_SIZE]; /* the kernel's, then each module's behind a '\n' of its own */
 };
 _Static_assert(sizeof(struct bh_domain) == 1248, "no hidden padding");
 
-enum bh_file_role { BH_FILE_KERNEL = 1, BH_FILE_INITRD, BH_FILE_FLAT };
+enum bh_file_role { BH_FILE_KERNEL = 1, BH_FILE_INITRD, BH_FILE_FLAT, BH_FILE_MODULE };
 
 /* A domain's image: the boot module of that name must have just these bytes. */
 struct bh_file {

@@ -7,6 +7,7 @@
 #define MB1_HEADER_PAGE_ALIGN  0x00000001
 #define MB1_HEADER_MEMORY_INFO 0x00000002
 #define MB1_HEADER_ADDRESSES   0x00010000
+#define MB1_HEADER_OTHERS      0x0000fffc /* the kernel insists on something else, too: refuse */
 #define MB1_HEADER_LIMIT       8192
 
 /* EAX at entry, 3.2 */
@@ -17,7 +18,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Lies in the file's first MB1_HEADER_LIMIT bytes, aligned to 4; the first three add up to 0. */
+struct mb1_header {
+    uint32_t magic;
+    uint32_t flags;
+    uint32_t checksum;
+    /* Valid with MB1_HEADER_ADDRESSES, 3.1.3 */
+    uint32_t header_address;
+    uint32_t load_address;
+    uint32_t load_end_address; /* 0: the file's end */
+    uint32_t bss_end_address;  /* 0: no bss */
+    uint32_t entry_address;
+};
+static_assert(sizeof(struct mb1_header) == 32, "header without video fields");
+
 /* Bits of mb1_info.flags, 3.3 */
+#define MB1_INFO_MEMORY       0x0001u
 #define MB1_INFO_COMMAND_LINE 0x0004u
 #define MB1_INFO_MODULES      0x0008u
 #define MB1_INFO_MEMORY_MAP   0x0040u

@@ -7,9 +7,10 @@ import pathlib
 import struct
 import sys
 
-sys.path[:0] = [str(pathlib.Path(__file__).resolve().parent),
-                str(pathlib.Path(__file__).resolve().parent.parent)]
+TESTS = pathlib.Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(TESTS / "attest"), str(TESTS), str(TESTS / "fuzz")]
 
+import kernels  # noqa: E402
 import wire  # noqa: E402
 from attester import CRASHED, FLAT, Attester, File, SoftwareKey, domain_body  # noqa: E402
 from swtpm import ALG_SHA256, ST_SESSIONS, Swtpm  # noqa: E402
@@ -86,6 +87,7 @@ def write_corpus(directory, attester, responses):
              "log": [claims[Claim.LOG]], "attest": [claims[Claim.ATTEST]],
              "report": [claims[Claim.REPORT]], "events": events,
              "signature": [b"\0" + claims[Claim.SIGNATURE], b"\1" + claims[Claim.AK]],
+             "kernel": kernels.inputs(),
              "tpm": sorted({(r[:10], len(r)): r for r in responses}.values())}
     for name in ("record", "reference", "rules"):
         parts[name] = [(attester.directory / f"{name}.json").read_bytes()]

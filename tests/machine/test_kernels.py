@@ -1,8 +1,10 @@
 """Kernels of other people's, unchanged, as the primary domain."""
 import contextlib
+import lzma
 import pathlib
 import secrets
 import stat
+import struct
 import sys
 import tempfile
 
@@ -17,6 +19,8 @@ POLICY = package.ROOT / "tests/machine/kernel.policy"
 CMDLINE = "console=ttyS1,115200 "  # where the policy's begins
 CLOUD_KERNEL = package.BUILD / "kernel/vmlinuz"
 FULL_KERNEL = package.BUILD / "full-kernel/vmlinuz"
+CLOUD_VERSION = r"6\.1\.0-\d+-cloud-amd64"
+FULL_VERSION = r"6\.1\.0-\d+-amd64"
 
 # The nonce is another one in each run: these lines are of no earlier one.
 INIT = b"""#!/bin/busybox sh
@@ -38,6 +42,17 @@ def small_initrd():
     archive.file("bin/busybox", initramfs.BUSYBOX, 0o755)
     archive.add("init", stat.S_IFREG | 0o755, INIT)
     return archive.finished()
+
+
+def uncompressed(bzimage, directory):
+    """The vmlinux inside of a bzImage that is packed by xz (Linux, Documentation/x86/boot.rst:
+    payload_offset and payload_length, from the end of the setup sectors on)."""
+    content = bzimage.read_bytes()
+    offset, length = struct.unpack_from("<II", content, 0x248)
+    packed = content[(content[0x1f1] + 1) * 512 + offset:][:length]
+    vmlinux = directory / "vmlinux"
+    vmlinux.write_bytes(lzma.LZMADecompressor().decompress(packed))
+    return vmlinux
 
 
 @contextlib.contextmanager
@@ -64,10 +79,19 @@ def expect_proof(machine, nonce, version):
 
 
 @limit(120)
-@cases({"cloud": (CLOUD_KERNEL, r"6\.1\.0-\d+-cloud-amd64"),
-        "full": (FULL_KERNEL, r"6\.1\.0-\d+-amd64")})
+@cases({"cloud": (CLOUD_KERNEL, CLOUD_VERSION), "full": (FULL_KERNEL, FULL_VERSION)})
 def test_bzimage(kernel, version):
     """Debian's kernels, for clouds and for any PC, come to their first program and to their end."""
     nonce = secrets.token_hex(16)
     with kernel_machine(kernel, nonce) as machine:
         expect_proof(machine, nonce, version)
+
+
+@limit(120)
+def test_pvh():
+    """Debian's kernel for any PC, uncompressed, is entered as its PVH note says."""
+    nonce = secrets.token_hex(16)
+    with tempfile.TemporaryDirectory() as name:
+        vmlinux = uncompressed(FULL_KERNEL, pathlib.Path(name))
+        with kernel_machine(vmlinux, nonce, boot="pvh") as machine:
+            expect_proof(machine, nonce, FULL_VERSION)

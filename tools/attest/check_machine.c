@@ -110,6 +110,8 @@ static const char *role_name(uint32_t role)
         return "initrd";
     case BH_FILE_FLAT:
         return "image";
+    case BH_FILE_MODULE:
+        return "module";
     }
     return "?";
 }

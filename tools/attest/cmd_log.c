@@ -72,7 +72,7 @@ static void add_smm(struct text *text, const struct log_event *event)
 
 static void add_domain(struct text *text, const struct log_event *event)
 {
-    static const char *const roles[] = {"?", "kernel", "initrd", "image"};
+    static const char *const roles[] = {"?", "kernel", "initrd", "image", "module"};
     struct bh_event_domain domain;
     struct bh_event_file file;
 
@@ -87,9 +87,11 @@ static void add_domain(struct text *text, const struct log_event *event)
 
 static void add_start(struct text *text, const struct log_event *event)
 {
+    static const char *const boots[] = {"?", "linux", "flat", "pvh", "multiboot"};
     struct bh_event_start start;
 
     event_body(event, &start, sizeof(start));
+    add(text, "boot %s ", boots[start.boot < sizeof(boots) / sizeof(boots[0]) ? start.boot : 0]);
     add(text, "cores %" PRIx32 "h memory %" PRIx64 "h load %" PRIx64 "h entry %" PRIx64 "h ",
         start.cores, start.memory_size, start.load_gpa, start.entry_gpa);
     add_hex(text, "cmdline ", start.cmdline, BH_DIGEST);

@@ -106,7 +106,7 @@ static bool check_domain(const struct bh_event *head, const uint8_t *body,
         return false;
     for (uint32_t i = 0; i < domain.files; i++) {
         memcpy(&file, body + sizeof(domain) + i * sizeof(file), sizeof(file));
-        if (file.role < BH_FILE_KERNEL || file.role > BH_FILE_FLAT || file.pad != 0)
+        if (file.role < BH_FILE_KERNEL || file.role > BH_FILE_MODULE || file.pad != 0)
             return differs(difference, "a known role of a file", "role %u", file.role);
     }
     return true;

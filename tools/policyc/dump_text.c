@@ -110,12 +110,13 @@ static void show_files(const struct reader *r, const struct bh_domain *domain, F
 {
     char name[BH_CMDLINE_SIZE];
 
+    fprintf(out, "  boots      %s\n", WORD(domain->boot, "?", "linux", "flat", "pvh", "multiboot"));
     for (uint32_t i = 0; i < domain->files.count; i++) {
         const struct bh_file *file = &r->file[domain->files.offset + i];
 
         fprintf(out, "  %-10s %s, %llu bytes, SHA-256 ",
-                WORD(file->role, "?", "kernel", "initrd", "flat"), dump_name(file->name, name),
-                (unsigned long long)file->size);
+                WORD(file->role, "?", "kernel", "initrd", "flat", "module"),
+                dump_name(file->name, name), (unsigned long long)file->size);
         show_hash(file->sha256, out);
         fprintf(out, "\n");
     }

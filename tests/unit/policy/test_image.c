@@ -46,6 +46,15 @@ static void share_function(struct sample *s)
 #define POOL SAMPLE_RAM /* where shadow tables are in nobody's way */
 
 /* Vault is paged by shadow tables, if need be, with a pool of that size. */
+/* The first domain's second file as its module, with an empty string. */
+static void boot_multiboot(struct sample *s)
+{
+    s->domain[0].boot = BH_BOOT_MULTIBOOT;
+    memset(s->domain[0].cmdline, 0, BH_CMDLINE_SIZE);
+    s->domain[0].cmdline[0] = '\n';
+    s->file[1].role = BH_FILE_MODULE;
+}
+
 static void give_shadow(struct sample *s, uint64_t size)
 {
     struct bh_table *table = &s->header.regions;
@@ -140,6 +149,18 @@ static void right_image_passes(void **state)
     assert_int_equal(fault.check, POLICY_OK);
 }
 
+static void every_way_to_boot_passes(void **state)
+{
+    struct policy_fault fault;
+
+    (void)state;
+    sample_build(&sample);
+    sample.domain[0].boot = BH_BOOT_PVH; /* takes the same files as a bzImage */
+    assert_true(image_check(sample.bytes, SAMPLE_SIZE, &fault));
+    boot_multiboot(&sample);
+    assert_true(image_check(sample.bytes, SAMPLE_SIZE, &fault));
+}
+
 static void each_damage_is_found(void **state)
 {
     uint32_t missed = 0;
@@ -232,6 +253,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(shadow_tables_may_have_a_region),
         cmocka_unit_test(right_image_passes),
+        cmocka_unit_test(every_way_to_boot_passes),
         cmocka_unit_test(each_damage_is_found),
         cmocka_unit_test(each_check_is_tried),
         cmocka_unit_test(wrong_sizes_are_refused),

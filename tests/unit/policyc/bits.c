@@ -5,21 +5,29 @@
 
 #define FACTS 16u
 
-/* Every string of the policy that stands behind `flat`, `kernel` or `initrd`. */
+static unsigned add(struct file_fact *facts, unsigned count, const char *name)
+{
+    if (name == NULL || count == FACTS)
+        return count;
+    facts[count].name = name;
+    facts[count].size = 4096;
+    memset(facts[count].sha256, 0xaa, 32);
+    return count + 1;
+}
+
+/* Every string of the policy that stands behind `flat`, `kernel`, `initrd` or `module`. */
 static unsigned collect(const struct policy *policy, struct file_fact *facts)
 {
     unsigned count = 0;
 
     for (unsigned i = 0; i < policy->domain_count; i++) {
-        const char *const names[] = {policy->domain[i].flat.value, policy->domain[i].kernel.value,
-                                     policy->domain[i].initrd.value};
+        const struct domain *domain = &policy->domain[i];
 
-        for (unsigned j = 0; j < 3; j++)
-            if (names[j] != NULL && count < FACTS) {
-                facts[count].name = names[j];
-                facts[count].size = 4096;
-                memset(facts[count++].sha256, 0xaa, 32);
-            }
+        count = add(facts, count, domain->flat.value);
+        count = add(facts, count, domain->kernel.value);
+        count = add(facts, count, domain->initrd.value);
+        for (unsigned j = 0; j < domain->module.count; j++)
+            count = add(facts, count, domain->module.item[j].value);
     }
     return count;
 }

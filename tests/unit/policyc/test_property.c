@@ -84,6 +84,19 @@ static void write_words(void)
         write("        requires rdrand\n");
 }
 
+/* As `boot linux` or `pvh`, or by Multiboot. */
+static void write_kernel(unsigned index, const char *boot)
+{
+    if (strcmp(boot, "pvh") == 0 && chance(50)) {
+        write("        boot multiboot { kernel \"f%u\"", index);
+        for (unsigned i = pick(3); i > 0; i--)
+            write(" module \"m%u%u\"%s", index, i, chance(50) ? " \"a b\"" : "");
+    } else {
+        write("        boot %s { kernel \"f%u\"", boot, index);
+    }
+    write("%s }\n", chance(50) ? " cmdline \"x y\"" : "");
+}
+
 static void write_domain(unsigned index, unsigned core)
 {
     bool is_primary = has_primary && index == 0;
@@ -93,15 +106,18 @@ static void write_domain(unsigned index, unsigned core)
     if (is_primary) {
         write("        interrupts direct\n        memory rest\n");
         write_devices();
-        if (chance(50))
-            write("        boot linux { kernel \"k%u\" cmdline \"x y\" }\n", index);
+        if (chance(60))
+            write_kernel(index, chance(40) ? "linux" : "pvh");
         else
             write("        boot flat \"f%u\" at 0x%x\n", index, 0x100000 + pick(100) * 0x1000);
     } else {
         /* Above 2 MiB, which begin at a multiple of it, for some: all must fit the pool. */
         write("        interrupts virtual\n        memory %u KiB\n",
               4 * (2 + pick(index % 2 != 0 ? 600 : 400)));
-        write("        boot flat \"f%u\" at 0x%x\n", index, pick(2) * 0x1000);
+        if (chance(30))
+            write_kernel(index, "pvh");
+        else
+            write("        boot flat \"f%u\" at 0x%x\n", index, pick(2) * 0x1000);
     }
     if (chance(40))
         write("        paging %s %u KiB\n", chance(50) ? "any" : "shadow", 256 + 4 * pick(10));
@@ -223,21 +239,23 @@ static const char *core_refuses(const struct image *image)
 
 static const char *check_one(void)
 {
-    struct file_fact facts[DOMAINS];
-    char names[DOMAINS][4];
+    struct file_fact facts[3 * DOMAINS];
+    char names[3 * DOMAINS][4];
     struct front front;
     struct image image = {0};
     const char *fault = NULL;
     unsigned domains;
 
-    for (unsigned i = 0; i < DOMAINS; i++) {
-        snprintf(names[i], sizeof(names[i]), "%c%u",
-                 i == 0 && strstr(text, "boot linux") != NULL ? 'k' : 'f', i % 10);
+    for (unsigned i = 0; i < 3 * DOMAINS; i++) {
+        if (i < DOMAINS)
+            snprintf(names[i], sizeof(names[i]), "f%u", i % 10);
+        else
+            snprintf(names[i], sizeof(names[i]), "m%u%u", i % DOMAINS, i / DOMAINS % 10);
         facts[i] = (struct file_fact){.name = names[i], .size = 4096, .sha256 = {1}};
     }
     if (front_load_text(&front, "tests/unit/policyc/random.policy", text) != FRONT_OK)
         fault = "it is refused";
-    if (fault == NULL && !emit_image(&front, facts, DOMAINS, &image))
+    if (fault == NULL && !emit_image(&front, facts, 3 * DOMAINS, &image))
         fault = "it can't be emitted";
     if (fault == NULL && !verify_image(&front, image.bytes, image.size, true))
         fault = "the verifier finds differences";

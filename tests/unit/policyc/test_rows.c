@@ -144,6 +144,45 @@ static void attestation_is_required_unless_said_optional(void **state)
     }
 }
 
+/* The kernel's command line and each module's, in a line of their own, so that all are measured. */
+static void modules_have_their_texts(void **state)
+{
+    static const char text[] =
+        "policy \"x\" { version 1 machine \"machines/qemu-q35.machine\"\n"
+        "    domain a { primary untrusted cores 0 interrupts direct memory rest\n"
+        "        boot multiboot { kernel \"k\" module \"m\" \"one 1\" cmdline \"all\"\n"
+        "            module \"n\" module \"o\" \"three\" } }\n"
+        "    domain b { microvm trusted cores 1 interrupts virtual memory 1 MiB\n"
+        "        boot pvh { kernel \"p\" initrd \"i\" cmdline \"alone\" } } }\n";
+    static const char *const names[] = {"k", "m", "n", "o", "p", "i"};
+    static const uint32_t roles[] = {BH_FILE_KERNEL, BH_FILE_MODULE, BH_FILE_MODULE,
+                                     BH_FILE_MODULE, BH_FILE_KERNEL, BH_FILE_INITRD};
+    struct front other;
+    struct image made;
+
+    (void)state;
+    bits_emit(text, &other, &made);
+    const struct bh_domain *a = bits_domain(&made, 0), *b = bits_domain(&made, 1);
+    const struct bh_file *files =
+        (const struct bh_file *)(made.bytes + bits_header(&made)->files.offset);
+    assert_int_equal(a->boot, BH_BOOT_MULTIBOOT);
+    assert_string_equal(a->cmdline, "all\none 1\n\nthree");
+    assert_int_equal(a->load_gpa | a->entry_gpa, 0);
+    assert_int_equal(a->files.count, 4);
+    assert_int_equal(b->boot, BH_BOOT_PVH);
+    assert_string_equal(b->cmdline, "alone");
+    for (unsigned i = 0; i < 6; i++) {
+        assert_string_equal(files[i].name, names[i]);
+        assert_int_equal(files[i].role, roles[i]);
+    }
+    assert_true(verify_image(&other, made.bytes, made.size, true));
+    strcpy(((struct bh_domain *)(made.bytes + bits_header(&made)->domains.offset))->cmdline,
+           "all\none 1\nthree\n"); /* two modules' strings exchanged */
+    assert_false(verify_image(&other, made.bytes, made.size, true));
+    free(made.bytes);
+    front_free(&other);
+}
+
 /* ---- devices ---- */
 
 static void functions_are_masked(void **state)
@@ -258,6 +297,7 @@ int main(void)
         cmocka_unit_test(cpuid_hides_what_is_not_for_guests),
         cmocka_unit_test(msr_rows_answer_what_linux_asks),
         cmocka_unit_test(domains_are_described),
+        cmocka_unit_test(modules_have_their_texts),
         cmocka_unit_test(attestation_is_required_unless_said_optional),
         cmocka_unit_test(functions_are_masked),
         cmocka_unit_test(device_table_entries_name_their_domain),

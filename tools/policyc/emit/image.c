@@ -87,6 +87,8 @@ bool emit_files(struct emission *emission, unsigned domain)
     is_good = add_file(emission, domain, owner->kernel, BH_FILE_KERNEL);
     is_good = add_file(emission, domain, owner->initrd, BH_FILE_INITRD) && is_good;
     is_good = add_file(emission, domain, owner->flat, BH_FILE_FLAT) && is_good;
+    for (unsigned i = 0; i < owner->module.count; i++)
+        is_good = add_file(emission, domain, owner->module.item[i], BH_FILE_MODULE) && is_good;
     own->count = emission->header.files.count - own->offset;
     return check_fit(emission, owner) && is_good;
 }
@@ -99,6 +101,17 @@ static uint64_t ram_end(const struct machine *machine)
         if (machine->ram[i].base + machine->ram[i].size > end)
             end = machine->ram[i].base + machine->ram[i].size;
     return end;
+}
+
+/* The kernel's command line, then a line for each module: the front has seen that they fit. */
+static void describe_texts(const struct domain *owner, char text[BH_CMDLINE_SIZE])
+{
+    if (owner->cmdline.value != NULL)
+        strcpy(text, owner->cmdline.value);
+    for (unsigned i = 0; i < owner->module_string.count; i++) {
+        strcat(text, "\n");
+        strcat(text, owner->module_string.item[i].value);
+    }
 }
 
 static void describe_domain(struct emission *emission, unsigned domain)
@@ -124,8 +137,7 @@ static void describe_domain(struct emission *emission, unsigned domain)
         owner->kind.value == BH_PRIMARY ? ram_end(emission->machine) : owner->memory.value;
     if (owner->boot.value == BH_BOOT_FLAT)
         row->load_gpa = row->entry_gpa = owner->load.value;
-    if (owner->cmdline.value != NULL)
-        strcpy(row->cmdline, owner->cmdline.value);
+    describe_texts(owner, row->cmdline);
 }
 
 static void describe_channels(struct emission *emission)

@@ -15,6 +15,15 @@ static bool once(struct build *build, struct place *field, struct place at, cons
     return true;
 }
 
+/* What stands there, as the text has it. */
+const char *build_quote(struct build *build, struct place at)
+{
+    const struct source *source = &build->front->source[build->source];
+
+    return front_format(build->front, "`%.*s`", (int)at.length,
+                        source->text + source_offset(source, at));
+}
+
 static bool too_many(struct build *build, struct place at, unsigned limit, const char *what)
 {
     return report(build->front, CHECK_too_many, at, front_format(build->front, "%u", limit), what,
@@ -118,6 +127,12 @@ void build_flat(struct build *build, struct text file, struct number load, struc
         domain->load = load;
     }
     build_number(build, &domain->boot, (struct number){BH_BOOT_FLAT, at}, "boot");
+}
+
+void build_module(struct build *build, struct text file, struct text string)
+{
+    texts_add(build->front, &build->domain->module, file);
+    texts_add(build->front, &build->domain->module_string, string);
 }
 
 void build_core(struct build *build, struct number core)

@@ -33,22 +33,44 @@ static void check_file(struct front *front, struct text name)
     check_letters(front, name, CHECK_file_name);
 }
 
+/* Command line and modules' strings share one place in the image. */
+static void check_texts(struct front *front, const struct domain *domain)
+{
+    size_t length = domain->cmdline.at.line != 0 ? strlen(domain->cmdline.value) : 0;
+    struct place at = domain->cmdline.at;
+
+    for (unsigned i = 0; i < domain->module_string.count; i++) {
+        length += 1 + strlen(domain->module_string.item[i].value);
+        at = domain->module_string.item[i].at;
+    }
+    if (length >= BH_CMDLINE_SIZE)
+        report(front, CHECK_cmdline_long, at, domain->name.value,
+               front_format(front, "%zu", length), front_format(front, "%u", BH_CMDLINE_SIZE - 1),
+               NULL);
+}
+
 static void check_boot(struct front *front, const struct domain *domain)
 {
     need(front, domain->name, domain->boot.at, "boot", "`boot flat \"FILE\" at ADDRESS`");
-    if (domain->boot.at.line != 0 && domain->boot.value == BH_BOOT_LINUX) {
-        need(front, domain->name, domain->kernel.at, "kernel", "`kernel \"FILE\"` to `boot linux`");
-        if (domain->kind.value == BH_MICROVM)
-            report(front, CHECK_boot_kind, domain->boot.at, domain->name.value, NULL);
-    }
+    if (domain->boot.at.line != 0 && domain->boot.value != BH_BOOT_FLAT)
+        need(front, domain->name, domain->kernel.at, "kernel", "`kernel \"FILE\"` to its `boot`");
+    if (domain->boot.value == BH_BOOT_LINUX && domain->kind.value == BH_MICROVM)
+        report(front, CHECK_boot_kind, domain->boot.at, domain->name.value, NULL);
     if (domain->boot.value == BH_BOOT_FLAT && domain->load.value > UINT32_MAX)
         report(front, CHECK_boot_entry, domain->load.at,
                front_format(front, "%llx", (unsigned long long)domain->load.value), NULL);
+    if (domain->boot.value == BH_BOOT_MULTIBOOT && domain->initrd.at.line != 0)
+        report(front, CHECK_boot_file, domain->initrd.at, domain->name.value, "initrd", "module",
+               NULL);
+    if (domain->boot.value != BH_BOOT_MULTIBOOT && domain->module.count != 0)
+        report(front, CHECK_boot_file, domain->module.item[0].at, domain->name.value, "module",
+               "initrd", NULL);
     check_file(front, domain->kernel);
     check_file(front, domain->initrd);
     check_file(front, domain->flat);
-    if (domain->cmdline.at.line != 0 && strlen(domain->cmdline.value) >= BH_CMDLINE_SIZE)
-        check_length(front, domain->cmdline, BH_CMDLINE_SIZE);
+    for (unsigned i = 0; i < domain->module.count; i++)
+        check_file(front, domain->module.item[i]);
+    check_texts(front, domain);
 }
 
 /* A primary has the machine's memory and its interrupts; a microVM only what is made for it. */
@@ -109,14 +131,23 @@ static void check_file_taken(struct front *front, struct text name, struct text 
     report_note(front, other.at, "by this file");
 }
 
+static unsigned files_of(const struct domain *domain)
+{
+    return 3 + domain->module.count;
+}
+
+static struct text file_of(const struct domain *domain, unsigned index)
+{
+    const struct text files[] = {domain->kernel, domain->initrd, domain->flat};
+
+    return index < 3 ? files[index] : domain->module.item[index - 3];
+}
+
 static void check_files(struct front *front, const struct domain *a, const struct domain *b)
 {
-    const struct text files[] = {a->kernel, a->initrd, a->flat};
-    const struct text others[] = {b->kernel, b->initrd, b->flat};
-
-    for (unsigned i = 0; i < 3; i++)
-        for (unsigned j = 0; j < (a == b ? i : 3); j++)
-            check_file_taken(front, files[i], others[j]);
+    for (unsigned i = 0; i < files_of(a); i++)
+        for (unsigned j = 0; j < (a == b ? i : files_of(b)); j++)
+            check_file_taken(front, file_of(a, i), file_of(b, j));
 }
 
 static void check_two(struct front *front, const struct domain *a, const struct domain *b)

@@ -40,11 +40,13 @@ struct build {
 void build_domain(struct build *build, struct text name);
 void build_channel(struct build *build, struct text name);
 void build_resource(struct build *build, enum resource_class class, struct text name);
+const char *build_quote(struct build *build, struct place at);
 void build_text(struct build *build, struct text *field, struct text value, const char *what);
 void build_number(struct build *build, struct number *field, struct number value, const char *what);
 void build_kind(struct build *build, struct number kind, struct number label);
 void build_memory(struct build *build, struct number size);
 void build_paging(struct build *build, struct number paging, struct number shadow);
+void build_module(struct build *build, struct text file, struct text string);
 void build_flat(struct build *build, struct text file, struct number load, struct place at);
 void build_pci(struct build *build, struct number bdf, uint64_t ids);
 void build_msi(struct build *build, struct number offset, bool is_64);

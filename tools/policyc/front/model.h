@@ -113,6 +113,7 @@ struct domain {
     struct number shadow;     /* bytes for shadow tables */
     struct number boot;       /* enum bh_boot */
     struct text kernel, initrd, cmdline, flat;
+    struct texts module, module_string; /* one string a module, "" where none is said */
     struct number load;
     struct number rights; /* BH_RIGHT_*; place of the last */
     struct number on_stop;

@@ -95,6 +95,7 @@ static void parser_error(const struct place *at, struct build *build, const char
 %token CORES "cores" INTERRUPTS "interrupts" DIRECT "direct" VIRTUAL "virtual"
 %token PAGING "paging" NESTED "nested" SHADOW "shadow" ANY "any"
 %token MEMORY "memory" REST "rest" BOOT "boot" LINUX "linux" FLAT "flat" KERNEL "kernel"
+%token PVH "pvh" MULTIBOOT "multiboot" MODULE "module"
 %token INITRD "initrd" CMDLINE "cmdline" AT "at" DEVICES "devices" MAY "may" LOG "log" CLOCK "clock"
 %token CALLS "calls" USER "user" REQUIRES "requires" RDRAND "rdrand" INTERCEPT "intercept"
 %token NO "no" <text> MSR "msr" ALLOW "allow" ON "on" STOP "stop" HALT "halt"
@@ -106,7 +107,7 @@ static void parser_error(const struct place *at, struct build *build, const char
 %token WIDE "64-bit" PREFETCHABLE "prefetchable" MSI "msi" MSIX "msix" VISIBLE "visible"
 %token HIDE "hide" PORTS "ports" PIN "pin"
 
-%type <number> size unit kind label interrupts bar_flags verb attest
+%type <number> size unit kind label interrupts bar_flags verb attest kernel_boot
 %type <rights> rights right
 %type <extent> extent
 %type <name> party object_part intercept_name
@@ -170,8 +171,8 @@ domain_item:
   | "paging" "nested" { build_paging(build, NUMBER(BH_PAGING_NESTED, @2), NUMBER(0, @2)); }
   | "paging" "shadow" size { build_paging(build, NUMBER(BH_PAGING_SHADOW, @2), NUMBER($3, @3)); }
   | "paging" "any" size { build_paging(build, NUMBER(BH_PAGING_ANY, @2), NUMBER($3, @3)); }
-  | "boot" "linux" { build_number(build, &build->domain->boot, NUMBER(BH_BOOT_LINUX, @2), "boot"); }
-        '{' linux_items '}'
+  | "boot" kernel_boot { build_number(build, &build->domain->boot, NUMBER($2, @2), "boot"); }
+        '{' kernel_items '}'
   | "boot" "flat" STRING "at" NUMBER { build_flat(build, TEXT($3, @3), NUMBER($5, @5), @2); }
   | "devices" devices
   | "may" "log" { build_right(build, BH_RIGHT_LOG, @2); }
@@ -208,12 +209,20 @@ cores:
   | cores ',' NUMBER { build_core(build, NUMBER($3, @3)); }
   ;
 
-linux_items: %empty | linux_items linux_item ;
+kernel_boot:
+    "linux" { $$ = BH_BOOT_LINUX; }
+  | "pvh" { $$ = BH_BOOT_PVH; }
+  | "multiboot" { $$ = BH_BOOT_MULTIBOOT; }
+  ;
 
-linux_item:
+kernel_items: %empty | kernel_items kernel_item ;
+
+kernel_item:
     "kernel" STRING { build_text(build, &build->domain->kernel, TEXT($2, @2), "kernel"); }
   | "initrd" STRING { build_text(build, &build->domain->initrd, TEXT($2, @2), "initrd"); }
   | "cmdline" STRING { build_text(build, &build->domain->cmdline, TEXT($2, @2), "cmdline"); }
+  | "module" STRING { build_module(build, TEXT($2, @2), TEXT("", @2)); }
+  | "module" STRING STRING { build_module(build, TEXT($2, @2), TEXT($3, @3)); }
   | error { RECOVER(); }
   ;
 
@@ -349,17 +358,6 @@ unit:
 
 %%
 
-/* What was read, as the text has it. */
-static const char *found(struct build *build, const struct place *at, int symbol)
-{
-    const struct source *source = &build->front->source[build->source];
-
-    if (symbol == YYSYMBOL_YYEOF)
-        return "the end of the file";
-    return front_format(build->front, "`%.*s`", (int)at->length,
-                        source->text + source_offset(source, *at));
-}
-
 #define SHOWN 6
 
 static int yyreport_syntax_error(const yypcontext_t *context, struct build *build)
@@ -386,7 +384,8 @@ static int yyreport_syntax_error(const yypcontext_t *context, struct build *buil
     }
     if (count <= 0 || count > SHOWN)
         list = "a statement";
-    report(build->front, CHECK_syntax, *at, list, found(build, at, symbol), NULL);
+    report(build->front, CHECK_syntax, *at, list,
+           symbol == YYSYMBOL_YYEOF ? "the end of the file" : build_quote(build, *at), NULL);
     return 0;
 }
 

@@ -41,11 +41,29 @@ static void verify_header(struct verification *v)
         differ(v, v->policy->name.at, "it has %u channels", h->channels.count);
 }
 
+/* Command line and modules' strings, line by line. */
+static bool has_texts(const struct bh_domain *row, const struct domain *domain)
+{
+    const char *at = row->cmdline;
+
+    for (unsigned i = 0; i <= domain->module_string.count; i++) {
+        const char *line = i > 0 ? domain->module_string.item[i - 1].value : domain->cmdline.value;
+        size_t length = line != NULL ? strlen(line) : 0;
+
+        if (length != 0 && strncmp(at, line, length) != 0)
+            return false;
+        at += length;
+        if (*at != (i == domain->module_string.count ? 0 : '\n'))
+            return false;
+        at++;
+    }
+    return true;
+}
+
 static void verify_identity(struct verification *v, unsigned index)
 {
     const struct domain *domain = &v->policy->domain[index];
     const struct bh_domain *row = &v->image->domain[index];
-    const char *cmdline = domain->cmdline.value != NULL ? domain->cmdline.value : "";
     struct place at = domain->name.at;
 
     if (strcmp(row->name, domain->name.value) != 0)
@@ -58,7 +76,7 @@ static void verify_identity(struct verification *v, unsigned index)
         differ(v, domain->boot.at, "%s boots otherwise", row->name);
     if (row->on_stop != BH_ON_STOP_HALT)
         differ(v, at, "%s doesn't halt when it stops", row->name);
-    if (strcmp(row->cmdline, cmdline) != 0)
+    if (!has_texts(row, domain))
         differ(v, at, "%s has the command line \"%s\"", row->name, row->cmdline);
     if (row->rights != domain->rights.value)
         differ(v, at, "%s has the rights 0x%x", row->name, row->rights);
@@ -110,20 +128,22 @@ static void verify_place(struct verification *v, unsigned index)
             differ(v, domain->cores_at, "%s has core %u", row->name, row->core[i]);
 }
 
-static const struct text *named(const struct domain *domain, uint32_t role)
+/* The files that the domain must have, in their order; returns how many they are. */
+static unsigned list_files(const struct domain *domain, struct text *name, uint32_t *role)
 {
-    static const struct text none;
+    const struct text single[] = {domain->kernel, domain->initrd, domain->flat};
+    unsigned count = 0;
 
-    switch (role) {
-    case BH_FILE_KERNEL:
-        return &domain->kernel;
-    case BH_FILE_INITRD:
-        return &domain->initrd;
-    case BH_FILE_FLAT:
-        return &domain->flat;
-    default:
-        return &none;
+    for (unsigned i = 0; i < 3; i++)
+        if (single[i].value != NULL) {
+            role[count] = BH_FILE_KERNEL + i;
+            name[count++] = single[i];
+        }
+    for (unsigned i = 0; i < domain->module.count && count < BH_MAX_FILES; i++) {
+        role[count] = BH_FILE_MODULE;
+        name[count++] = domain->module.item[i];
     }
+    return count;
 }
 
 static void verify_files(struct verification *v, unsigned index, uint32_t *next)
@@ -131,29 +151,26 @@ static void verify_files(struct verification *v, unsigned index, uint32_t *next)
     static const uint8_t zero[32];
     const struct domain *domain = &v->policy->domain[index];
     struct bh_table run = v->image->domain[index].files;
-    uint32_t roles = 0, expected = 0;
+    struct text name[BH_MAX_FILES];
+    uint32_t role[BH_MAX_FILES];
+    unsigned expected = list_files(domain, name, role);
 
-    for (uint32_t role = BH_FILE_KERNEL; role <= BH_FILE_FLAT; role++)
-        expected |= named(domain, role)->value != NULL ? 1u << role : 0;
     if (run.offset != *next)
         differ(v, domain->name.at, "%s's files aren't its own", domain->name.value);
     *next += run.count;
-    for (uint32_t i = 0; i < run.count; i++) {
+    if (run.count != expected)
+        differ(v, domain->boot.at, "%s has %u files, not %u", domain->name.value, run.count,
+               expected);
+    for (uint32_t i = 0; i < run.count && i < expected; i++) {
         const struct bh_file *file = &v->image->file[run.offset + i];
-        const struct text *name = named(domain, file->role);
 
-        if (name->value == NULL || strcmp(name->value, file->name) != 0 || file->domain != index ||
-            (roles & 1u << file->role) != 0) {
+        if (file->role != role[i] || strcmp(name[i].value, file->name) != 0 ||
+            file->domain != index)
             differ(v, domain->boot.at, "%s has the file %s, role %u", domain->name.value,
                    file->name, file->role);
-            continue;
-        }
-        roles |= 1u << file->role;
-        if (v->has_files && (file->size == 0 || memcmp(file->sha256, zero, sizeof(zero)) == 0))
-            differ(v, name->at, "%s has no size or no hash", file->name);
+        else if (v->has_files && (file->size == 0 || memcmp(file->sha256, zero, sizeof(zero)) == 0))
+            differ(v, name[i].at, "%s has no size or no hash", file->name);
     }
-    if (roles != expected)
-        differ(v, domain->boot.at, "%s lacks a file", domain->name.value);
 }
 
 static void verify_channel(struct verification *v, unsigned index)
