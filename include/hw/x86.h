@@ -49,12 +49,13 @@
 #define RFLAGS_IF    0x00000200
 
 /* Model-specific registers, APM vol. 2, appendix A */
-#define MSR_APIC_BASE 0x0000001b
-#define MSR_PAT       0x00000277
-#define MSR_EFER      0xc0000080
-#define MSR_FS_BASE   0xc0000100
-#define MSR_GS_BASE   0xc0000101
-#define MSR_VM_CR     0xc0010114
+#define MSR_APIC_BASE    0x0000001b
+#define MSR_PAT          0x00000277
+#define MSR_TSC_DEADLINE 0x000006e0
+#define MSR_EFER         0xc0000080
+#define MSR_FS_BASE      0xc0000100
+#define MSR_GS_BASE      0xc0000101
+#define MSR_VM_CR        0xc0010114
 
 /* EFER, APM vol. 2, 3.1.7 */
 #define EFER_SCE   0x00000001

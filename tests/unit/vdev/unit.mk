@@ -1,4 +1,6 @@
 unit/vdev/test_apic_filter := core/vdev/apic_filter.c
+unit/vdev/test_vlapic := core/vdev/vlapic.c core/vdev/vtimer.c
+unit/vdev/test_vtimer := core/vdev/vlapic.c core/vdev/vtimer.c
 
 # The devices behind the handlers of exits, on models of the hardware behind them.
 VDEV_ON_MODEL = $(filter-out %/vdev_model.c,$(EXITS_ON_MODEL)) $(wildcard core/vdev/*.c) \
