@@ -13,6 +13,8 @@ static uint64_t read_cr(const struct vcpu *vcpu, unsigned cr)
     switch (cr) {
     case 0:
         return mode_cr0(vcpu);
+    case 2:
+        return vcpu->vmcb->cr2;
     case 3:
         return mode_cr3(vcpu);
     case 4:
@@ -27,6 +29,9 @@ static bool write_cr(struct vcpu *vcpu, unsigned cr, uint64_t value)
     switch (cr) {
     case 0:
         return mode_write_cr0(vcpu, value);
+    case 2:
+        vcpu->vmcb->cr2 = value;
+        return true;
     case 3:
         return mode_write_cr3(vcpu, value);
     case 4:

@@ -49,11 +49,12 @@ void exits_handle(struct vcpu *vcpu)
     vcpu->exits[slot]++;
     vmcb->eventinj = 0;
     vmcb->tlb_control = 0;
+    if (!(vmcb->exitintinfo & VMCB_EVENT_VALID)) {
+        handlers[slot](vcpu);
+        return;
+    }
     handlers[slot](vcpu);
-
-    /* An event that was being delivered is delivered again, unless a fault takes its place. */
-    if ((vmcb->exitintinfo & VMCB_EVENT_VALID) && !(vmcb->eventinj & VMCB_EVENT_VALID))
-        vmcb->eventinj = vmcb->exitintinfo;
+    exits_settle_event(vcpu);
 }
 
 void exit_unexpected(struct vcpu *vcpu)

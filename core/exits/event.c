@@ -1,14 +1,109 @@
-/* Exceptions, interrupts, and instructions that wait or flush. */
+/* Exceptions, interrupts, and events whose delivery an exit has interrupted. */
 #include "core/audit/audit.h"
 #include "core/exits/handlers.h"
 #include "core/exits/mode.h"
 #include "core/platform/platform.h"
 
-/* #DB and #AC are intercepted so that an endless one can't hold the core; they are the domain's. */
+/*
+ * Has the domain take a software interrupt, or the exception that an instruction like INT3 is, in
+ * that instruction's place. The CPU pushes VMCB.RIP for the next instruction's address (15.20). If
+ * its delivery doesn't come to an end, the instruction hasn't happened: exits_settle_event().
+ */
+static void inject_software(struct vcpu *vcpu, uint64_t event, unsigned length)
+{
+    vcpu->soft_event = vcpu->vmcb->eventinj = event;
+    vcpu->soft_rip = vcpu->vmcb->rip;
+    vcpu->vmcb->rip += length;
+    vcpu->soft_next = vcpu->vmcb->rip;
+    vcpu->vmcb->interrupt_shadow = 0;
+}
+
+/*
+ * Exceptions that are the domain's: it takes them as if core had not seen them. #DB and #AC always
+ * come by here: without it a domain whose handler raises the same again would be in their delivery
+ * for ever, and no interrupt, NMI or SMI could end that. EXITINFO1 is the error code; CR2 isn't
+ * written before the intercept (15.12).
+ */
 void exit_exception(struct vcpu *vcpu)
 {
-    svm_inject_exception(vcpu, (unsigned)(vcpu->vmcb->exitcode - SVM_EXIT_EXCEPTION_DB + 1),
-                         (uint32_t)vcpu->vmcb->exitinfo1);
+    unsigned vector = (unsigned)(vcpu->vmcb->exitcode - SVM_EXIT_EXCEPTION_DE);
+
+    if (vector == VECTOR_BP || vector == VECTOR_OF) { /* RIP is still that of INT3 or INTO */
+        struct insn insn = exits_fetch(vcpu);
+
+        if (insn.kind != INSN_INT)
+            exits_stop(vcpu, "its code changed while core was answering it");
+        inject_software(vcpu, VMCB_EVENT_VALID | VMCB_EVENT_EXCEPTION | vector, insn.length);
+        return;
+    }
+    if (vector == VECTOR_PF)
+        vcpu->vmcb->cr2 = vcpu->vmcb->exitinfo2;
+    svm_inject_exception(vcpu, vector, (uint32_t)vcpu->vmcb->exitinfo1);
+}
+
+/* INTn. (QEMU exits so for INT3 and INTO, too.) */
+void exit_int(struct vcpu *vcpu)
+{
+    struct insn insn = exits_fetch(vcpu);
+
+    if (vcpu->vmcb->rflags & RFLAGS_VM) /* where it goes depends on more than the IDT: 8.9.3 */
+        exits_stop(vcpu, "it executed INTn in virtual-8086 mode");
+    if (insn.kind != INSN_INT)
+        exits_stop(vcpu, "its code changed while core was answering it");
+    inject_software(vcpu, VMCB_EVENT_VALID | VMCB_EVENT_SOFTWARE | insn.immediate, insn.length);
+}
+
+/* ICEBP, also called INT1: a #DB that leaves DR6 alone. */
+void exit_icebp(struct vcpu *vcpu)
+{
+    struct insn insn = exits_fetch(vcpu);
+
+    if (insn.kind != INSN_OTHER || insn.opcode != 0xf1)
+        exits_stop(vcpu, "its code changed while core was answering it");
+    inject_software(vcpu, VMCB_EVENT_VALID | VMCB_EVENT_EXCEPTION | VECTOR_DB, insn.length);
+}
+
+/* Divide error and those of segments, 8.2.9. */
+static bool is_contributory(unsigned vector)
+{
+    return vector == VECTOR_DE || (vector >= VECTOR_TS && vector <= VECTOR_GP);
+}
+
+/*
+ * The domain takes a fault while another event was being delivered: a double fault if the other
+ * was such a fault, too (APM vol. 2, table 8-3), a shutdown if it was a double fault.
+ */
+static void take_second_fault(struct vcpu *vcpu, unsigned first, unsigned second)
+{
+    bool is_serious = is_contributory(second) || second == VECTOR_PF;
+
+    if (first == VECTOR_DF && is_serious)
+        exits_stop(vcpu, "shutdown (triple fault)");
+    if ((is_contributory(first) && is_contributory(second)) || (first == VECTOR_PF && is_serious))
+        svm_inject_exception(vcpu, VECTOR_DF, 0);
+}
+
+void exits_settle_event(struct vcpu *vcpu)
+{
+    struct vmcb *vmcb = vcpu->vmcb;
+    uint64_t known = VMCB_EVENT_VALID | VMCB_EVENT_TYPE | VMCB_EVENT_VECTOR;
+    uint64_t event = vmcb->exitintinfo, type = event & VMCB_EVENT_TYPE;
+    unsigned vector = event & VMCB_EVENT_VECTOR;
+    bool is_software =
+        type == VMCB_EVENT_SOFTWARE ||
+        (type == VMCB_EVENT_EXCEPTION && (vector == VECTOR_BP || vector == VECTOR_OF));
+
+    if (((event ^ vcpu->soft_event) & known) == 0 && vmcb->rip == vcpu->soft_next) {
+        vmcb->rip = vcpu->soft_rip;
+        is_software = true;
+    }
+    if (!(vmcb->eventinj & VMCB_EVENT_VALID)) {
+        if (!is_software) /* that instruction is executed again by itself */
+            vmcb->eventinj = event;
+    } else if (type == VMCB_EVENT_EXCEPTION && !is_software &&
+               (vmcb->eventinj & VMCB_EVENT_TYPE) == VMCB_EVENT_EXCEPTION) {
+        take_second_fault(vcpu, vector, vmcb->eventinj & VMCB_EVENT_VECTOR);
+    }
 }
 
 void exit_machine_check(struct vcpu *vcpu)
@@ -52,36 +147,4 @@ void exit_hlt(struct vcpu *vcpu)
         exits_stop(vcpu, "its code changed while core was answering it");
     if (exits_await_doorbell(vcpu))
         exits_set_rip(vcpu, vcpu->vmcb->rip + insn.length);
-}
-
-/* INVD would drop what others have written (APM vol. 2, 15.13.2). */
-void exit_wbinvd(struct vcpu *vcpu)
-{
-    wbinvd();
-    exits_skip_two_byte(vcpu, vcpu->vmcb->exitcode == SVM_EXIT_INVD ? 0x08 : 0x09);
-}
-
-#define XCR0_X87 1u
-#define XCR0_SSE 2u
-#define XCR0_AVX 4u
-
-/* APM vol. 4, XSETBV: what the CPU would refuse is #GP; CPL was checked before the exit. */
-void exit_xsetbv(struct vcpu *vcpu)
-{
-    uint64_t value = vcpu->gpr[RDX] << 32 | (uint32_t)vcpu->vmcb->rax;
-    uint64_t supported = cpuid(0xd, 0).eax & (XCR0_X87 | XCR0_SSE | XCR0_AVX);
-
-    if (!(mode_cr4(vcpu) & CR4_OSXSAVE)) {
-        svm_inject_exception(vcpu, VECTOR_UD, 0);
-        return;
-    }
-    if (vcpu->vmcb->cpl != 0 || (uint32_t)vcpu->gpr[RCX] != 0 || (value & ~supported) ||
-        !(value & XCR0_X87) || ((value & XCR0_AVX) && !(value & XCR0_SSE))) {
-        svm_inject_exception(vcpu, VECTOR_GP, 0);
-        return;
-    }
-    write_cr4(read_cr4() | CR4_OSXSAVE);
-    write_xcr0(value);
-    write_cr4(read_cr4() & ~(uint64_t)CR4_OSXSAVE);
-    exits_skip_0f01(vcpu, 0xd1);
 }

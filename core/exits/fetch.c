@@ -4,7 +4,6 @@
 #include "core/mm/mm.h"
 #include "core/platform/platform.h"
 
-#define DR6_BS  (1ull << 14)
 #define SIZE_32 (1ull << 32) /* of the address space outside of 64-bit code */
 
 static enum insn_mode mode_of(const struct vmcb *vmcb)

@@ -8,9 +8,16 @@
 #include "core/exits/exits.h"
 #include "hw/x86.h"
 
-svm_exit_handler exit_call, exit_cpuid, exit_cr, exit_exception, exit_general_protection, exit_hlt,
-    exit_host_interrupt, exit_io, exit_machine_check, exit_msr, exit_npf, exit_undefined,
-    exit_unexpected, exit_wbinvd, exit_xsetbv;
+svm_exit_handler exit_bus_lock, exit_call, exit_cpuid, exit_cr, exit_dr, exit_exception,
+    exit_general_protection, exit_hlt, exit_host_interrupt, exit_icebp, exit_int, exit_invlpg,
+    exit_io, exit_machine_check, exit_msr, exit_npf, exit_pause, exit_rdtsc, exit_trap,
+    exit_undefined, exit_unexpected, exit_wbinvd, exit_xsetbv;
+
+/*
+ * After a handler, if the exit came while an event was being delivered (EXITINTINFO is valid): the
+ * event is delivered again, or its instruction executed again, unless a fault takes its place.
+ */
+void exits_settle_event(struct vcpu *vcpu);
 
 /*
  * Ends the domain, alone: its devices lose DMA, its core sleeps, `why` and its registers stand

@@ -137,6 +137,34 @@ static inline void write_xcr0(uint64_t value)
     __asm__ volatile("xsetbv" : : "c"(0), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)));
 }
 
+/* DR0 to DR3: the addresses of breakpoints, which core has none of. */
+static inline uint64_t read_dr(unsigned number)
+{
+    uint64_t value;
+
+    if (number == 0)
+        __asm__ volatile("mov %%dr0, %0" : "=r"(value));
+    else if (number == 1)
+        __asm__ volatile("mov %%dr1, %0" : "=r"(value));
+    else if (number == 2)
+        __asm__ volatile("mov %%dr2, %0" : "=r"(value));
+    else
+        __asm__ volatile("mov %%dr3, %0" : "=r"(value));
+    return value;
+}
+
+static inline void write_dr(unsigned number, uint64_t value)
+{
+    if (number == 0)
+        __asm__ volatile("mov %0, %%dr0" : : "r"(value));
+    else if (number == 1)
+        __asm__ volatile("mov %0, %%dr1" : : "r"(value));
+    else if (number == 2)
+        __asm__ volatile("mov %0, %%dr2" : : "r"(value));
+    else
+        __asm__ volatile("mov %0, %%dr3" : : "r"(value));
+}
+
 static inline void enable_interrupts(void)
 {
     __asm__ volatile("sti" : : : "memory");

@@ -152,7 +152,7 @@ static bool check_files(const struct bh_header *h, uint32_t n, struct policy_fau
 
 static bool check_intercepts(const struct bh_domain *d, uint32_t n, struct policy_fault *fault)
 {
-    enum { OFF = 0, DEFAULT = 0, FLOOR = 1, DIRECT_OFF = 2, SHADOW = 3 };
+    enum { OFF = 0, DEFAULT = 0, FLOOR = 1, DIRECT_OFF = 2, SHADOW = 3, VIRTUAL_ONLY = 4 };
 #define INTERCEPT(name, word, bit, rule, text) {BH_INTERCEPT_##word, bit, rule},
     static const struct {
         uint8_t word, bit, rule;
@@ -167,8 +167,11 @@ static bool check_intercepts(const struct bh_domain *d, uint32_t n, struct polic
         uint32_t bit = 1u << known[i].bit;
         bool needed =
             known[i].rule == FLOOR || (known[i].rule == DIRECT_OFF && d->interrupts != BH_DIRECT);
+        bool denied = (known[i].rule == DIRECT_OFF || known[i].rule == VIRTUAL_ONLY) &&
+                      d->interrupts == BH_DIRECT;
+        bool is_set = (d->intercepts[known[i].word] & bit) != 0;
 
-        if (needed && (d->intercepts[known[i].word] & bit) == 0)
+        if (is_set ? denied : needed)
             return policy_fail(fault, POLICY_DOMAIN_INTERCEPT, n,
                                known[i].word * 32u + known[i].bit);
         unknown[known[i].word] &= ~bit;

@@ -159,10 +159,10 @@ void svm_wake(const struct vcpu *vcpu)
         print("%s: its core can't be woken: the local APIC doesn't send", vcpu->domain->name);
 }
 
-/* Vectors that push an error code, 8.2. */
+/* Vectors that push an error code, 8.2: #DF, #TS to #PF, #AC, #CP, #VC, #SX. */
 static bool has_error_code(unsigned vector)
 {
-    return vector == 8 || (vector >= 10 && vector <= 14) || vector == 17;
+    return vector < 32 && (0x60227d00u >> vector & 1);
 }
 
 void svm_inject_exception(struct vcpu *vcpu, unsigned vector, uint32_t error)

@@ -67,6 +67,9 @@ struct vcpu {
     const volatile svm_code *code; /* and its bytes in the domain's RAM; see exits/fetch.c */
     const struct cpuid_answer *const *cpuid; /* exits/cpuid.c */
     uint64_t exits[SVM_SLOTS];               /* how many there were of each */
+    uint64_t soft_event; /* EVENTINJ of the last software interrupt that core injected: */
+    uint64_t soft_rip;   /* where its instruction lies, */
+    uint64_t soft_next;  /* and what follows; see exits/event.c */
 };
 
 /* What `code` points at while no code is remembered: it equals no opcode that is looked for. */

@@ -40,7 +40,9 @@ struct vmcb {
     uint64_t nrip;     /* 0C8h: only where the CPU has NRIPS */
     uint8_t fetched;   /* 0D0h: only with decode assists */
     uint8_t bytes[15];
-    uint8_t reserved_0e0[0x400 - 0xe0];
+    uint8_t reserved_0e0[0x120 - 0xe0];
+    uint16_t bus_lock_threshold; /* 120h: bus locks until a BUSLOCK exit */
+    uint8_t reserved_122[0x400 - 0x122];
 
     /* state save area, appendix B, table B-2 */
     struct vmcb_segment es, cs, ss, ds, fs, gs, gdtr, ldtr, idtr, tr; /* 400h */
@@ -66,6 +68,7 @@ _Static_assert(offsetof(struct vmcb, iopm_base_pa) == 0x40, "APM B-1");
 _Static_assert(offsetof(struct vmcb, exitcode) == 0x70, "APM B-1");
 _Static_assert(offsetof(struct vmcb, eventinj) == 0xa8, "APM B-1");
 _Static_assert(offsetof(struct vmcb, nrip) == 0xc8, "APM B-1");
+_Static_assert(offsetof(struct vmcb, bus_lock_threshold) == 0x120, "APM B-1");
 _Static_assert(offsetof(struct vmcb, es) == 0x400, "APM B-2");
 _Static_assert(offsetof(struct vmcb, cpl) == 0x4cb, "APM B-2");
 _Static_assert(offsetof(struct vmcb, efer) == 0x4d0, "APM B-2");
@@ -85,6 +88,7 @@ _Static_assert(sizeof(struct vmcb) == 4096, "one page");
 /* EVENTINJ and EXITINTINFO, 15.20 */
 #define VMCB_EVENT_TYPE_SHIFT 8
 #define VMCB_EVENT_TYPE       (7ull << VMCB_EVENT_TYPE_SHIFT)
+#define VMCB_EVENT_VECTOR     0xffull
 #define VMCB_EVENT_INTR       (0ull << VMCB_EVENT_TYPE_SHIFT)
 #define VMCB_EVENT_NMI        (2ull << VMCB_EVENT_TYPE_SHIFT)
 #define VMCB_EVENT_EXCEPTION  (3ull << VMCB_EVENT_TYPE_SHIFT)

@@ -22,6 +22,7 @@
 #define CR0_PG 0x80000000
 
 /* CR4, APM vol. 2, 3.1.3 */
+#define CR4_DE         0x00000008
 #define CR4_VME        0x00000001
 #define CR4_PVI        0x00000002
 #define CR4_TSD        0x00000004
@@ -47,6 +48,16 @@
 #define RFLAGS_FIXED 0x00000002
 #define RFLAGS_TF    0x00000100
 #define RFLAGS_IF    0x00000200
+#define RFLAGS_VM    0x00020000
+
+/* DR6 and DR7, APM vol. 2, 13.1.1 */
+#define DR6_FIXED 0xffff0ff0
+#define DR6_BD    0x00002000
+#define DR6_BS    0x00004000
+#define DR6_BITS  0x0000e00f
+#define DR7_FIXED 0x00000400
+#define DR7_GD    0x00002000
+#define DR7_BITS  0xffff23ff
 
 /* Model-specific registers, APM vol. 2, appendix A */
 #define MSR_APIC_BASE    0x0000001b
@@ -55,6 +66,7 @@
 #define MSR_EFER         0xc0000080
 #define MSR_FS_BASE      0xc0000100
 #define MSR_GS_BASE      0xc0000101
+#define MSR_TSC_AUX      0xc0000103
 #define MSR_VM_CR        0xc0010114
 
 /* EFER, APM vol. 2, 3.1.7 */
@@ -83,6 +95,7 @@
 #define CPUID_STRUCTURED_EBX_SMAP 0x00100000
 #define CPUID_EXTENDED_ECX_SVM    0x00000004
 #define CPUID_EXTENDED_EDX_NX     0x00100000
+#define CPUID_EXTENDED_EDX_RDTSCP 0x08000000
 #define CPUID_EXTENDED_EDX_LM     0x20000000
 #define CPUID_SVM_EDX_NP          0x00000001
 
@@ -111,10 +124,14 @@
 #define DESCRIPTOR_CODE32 0x00cf9b000000ffff
 
 /* Exception vectors, APM vol. 2, 8.1 */
+#define VECTOR_DE  0
 #define VECTOR_DB  1
 #define VECTOR_NMI 2
+#define VECTOR_BP  3
+#define VECTOR_OF  4
 #define VECTOR_UD  6
 #define VECTOR_DF  8
+#define VECTOR_TS  10
 #define VECTOR_GP  13
 #define VECTOR_PF  14
 #define VECTOR_MC  18

@@ -77,6 +77,9 @@ struct cpuid cpuid(uint32_t leaf, uint32_t subleaf)
         answer.eax = (uint32_t)cpu_model.features;
         answer.ebx = cpu_model.xcr0 & XCR0_AVX ? 832 : 576;
     }
+    if (leaf == CPUID_EXTENDED)
+        answer.edx = (answer.edx & ~(uint32_t)CPUID_EXTENDED_EDX_RDTSCP) |
+                     (cpu_model.has_rdtscp ? CPUID_EXTENDED_EDX_RDTSCP : 0);
     return answer;
 }
 
@@ -104,6 +107,18 @@ void write_xcr0(uint64_t value)
 uint64_t read_tsc(void)
 {
     return cpu_model.tsc += MODEL_TSC_STEP;
+}
+
+uint64_t read_dr(unsigned number)
+{
+    assert_in_range(number, 0, 3);
+    return cpu_model.dr[number];
+}
+
+void write_dr(unsigned number, uint64_t value)
+{
+    assert_in_range(number, 0, 3);
+    cpu_model.dr[number] = value;
 }
 
 void wbinvd(void)

@@ -31,6 +31,8 @@ struct cpu_model {
     unsigned msr_reads;
     unsigned flushes;
     uint64_t tsc;
+    uint64_t dr[4];
+    bool has_rdtscp;
     bool has_interrupts; /* IF */
     uint32_t apic[0x400 / 4];
     uint32_t ioapic[0x100];

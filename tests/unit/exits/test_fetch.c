@@ -9,8 +9,7 @@
 #include "models/vcpu_model.h"
 #include "testing.h"
 
-#define DR6_BS (1u << 14)
-#define OTHER  0x40000ull /* another place for code */
+#define OTHER 0x40000ull /* another place for code */
 
 static struct vcpu *vcpu;
 

@@ -18,3 +18,4 @@ unit-flags/exits/$(1) := $$(EXITS_FLAGS)
 endef
 $(foreach test,test_cr test_msr test_io test_call test_call_attest test_cpuid test_npf test_event \
 	test_fetch test_operand test_life,$(eval $(call exits_test,$(test))))
+$(foreach test,test_exception test_instructions,$(eval $(call exits_test,$(test))))

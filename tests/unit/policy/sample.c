@@ -121,7 +121,7 @@ static void build_regions(struct sample *s)
 static void build_domain(struct sample *s, uint32_t n, const char *name)
 {
     struct bh_domain *d = &s->domain[n];
-    enum { OFF = 0, SHADOW = 0, DEFAULT = 1, FLOOR = 1, DIRECT_OFF = 2 };
+    enum { OFF = 0, SHADOW = 0, VIRTUAL_ONLY = 0, DEFAULT = 1, FLOOR = 1, DIRECT_OFF = 2 };
 
 #define INTERCEPT(name, word, bit, rule, text)                               \
     if ((rule) == 1 || ((rule) == DIRECT_OFF && n == SAMPLE_VAULT_DOMAIN)) { \

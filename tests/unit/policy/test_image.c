@@ -68,7 +68,7 @@ static void give_shadow(struct sample *s, uint64_t size)
     s->domain[1].paging = BH_PAGING_ANY;
     s->domain[1].shadow_base = POOL;
     s->domain[1].shadow_size = size;
-    enum { OFF, DEFAULT, FLOOR, SHADOW, DIRECT_OFF };
+    enum { OFF, DEFAULT, FLOOR, SHADOW, DIRECT_OFF, VIRTUAL_ONLY };
 #define INTERCEPT(name, word, bit, rule, text) \
     s->domain[1].shadow_intercepts[BH_INTERCEPT_##word] |= (uint32_t)((rule) == SHADOW) << (bit);
 #include "tables/intercepts.def"

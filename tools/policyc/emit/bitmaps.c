@@ -2,7 +2,7 @@
 #include "internal.h"
 #include <string.h>
 
-enum intercept_rule { FLOOR, DEFAULT, DIRECT_OFF, SHADOW, OFF };
+enum intercept_rule { FLOOR, DEFAULT, DIRECT_OFF, SHADOW, OFF, VIRTUAL_ONLY };
 
 static const struct {
     const char *name;
@@ -33,6 +33,7 @@ static bool is_intercepted(const struct domain *domain, size_t row)
         return domain->interrupts.value != BH_DIRECT || names(&domain->intercept, name);
     case SHADOW:
     case OFF:
+    case VIRTUAL_ONLY:
         return names(&domain->intercept, name);
     case FLOOR:
     default:

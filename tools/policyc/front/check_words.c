@@ -2,7 +2,7 @@
 #include "internal.h"
 #include <string.h>
 
-enum intercept_rule { FLOOR, DEFAULT, DIRECT_OFF, SHADOW, OFF };
+enum intercept_rule { FLOOR, DEFAULT, DIRECT_OFF, SHADOW, OFF, VIRTUAL_ONLY };
 
 static const struct intercept_row {
     const char *name;
@@ -79,6 +79,16 @@ static void check_no_intercept(struct front *front, const struct domain *domain,
         report(front, CHECK_intercept_off, name.at, name.value, NULL);
 }
 
+/* Core delivers no interrupts to a domain that takes its own: it could not end what these begin. */
+static void check_intercept(struct front *front, const struct domain *domain, struct text name)
+{
+    const struct intercept_row *row = find_intercept(front, name);
+
+    if (row != NULL && (row->rule == DIRECT_OFF || row->rule == VIRTUAL_ONLY) &&
+        domain->interrupts.value == BH_DIRECT)
+        report(front, CHECK_intercept_direct, name.at, name.value, NULL);
+}
+
 static void check_msr(struct front *front, struct text name)
 {
     for (size_t i = 0; i < sizeof(msrs) / sizeof(msrs[0]); i++) {
@@ -97,7 +107,7 @@ static void check_msr(struct front *front, struct text name)
 void check_words(struct front *front, const struct domain *domain)
 {
     for (unsigned i = 0; i < domain->intercept.count; i++)
-        find_intercept(front, domain->intercept.item[i]);
+        check_intercept(front, domain, domain->intercept.item[i]);
     for (unsigned i = 0; i < domain->no_intercept.count; i++)
         check_no_intercept(front, domain, domain->no_intercept.item[i]);
     for (unsigned i = 0; i < domain->msrs.count; i++)

@@ -3,7 +3,7 @@
 #include "internal.h"
 #include <string.h>
 
-enum intercept_rule { FLOOR, DEFAULT, DIRECT_OFF, SHADOW, OFF };
+enum intercept_rule { FLOOR, DEFAULT, DIRECT_OFF, SHADOW, OFF, VIRTUAL_ONLY };
 enum scope { ANY, DIRECT, VIRTUAL };
 enum msr_grant { OPEN, WRITE_OPEN, ALLOW_READ, SHUT };
 
@@ -36,6 +36,7 @@ static void verify_intercepts(struct verification *v, unsigned index)
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
         bool is_set = (left[known[i].word] >> known[i].bit & 1) != 0;
         bool by_default = known[i].rule != OFF && known[i].rule != SHADOW &&
+                          known[i].rule != VIRTUAL_ONLY &&
                           (known[i].rule != DIRECT_OFF || domain->interrupts.value == BH_VIRTUAL);
         bool is_wanted = (by_default || lists(&domain->intercept, known[i].name)) &&
                          (known[i].rule == FLOOR || !lists(&domain->no_intercept, known[i].name));

@@ -22,6 +22,8 @@ uint64_t read_cr4(void);
 void write_cr4(uint64_t value);
 void write_xcr0(uint64_t value);
 void wbinvd(void);
+uint64_t read_dr(unsigned number);
+void write_dr(unsigned number, uint64_t value);
 uint64_t read_tsc(void);
 void enable_interrupts(void);
 
