@@ -112,6 +112,6 @@ void exit_cpuid(struct vcpu *vcpu)
         answer_slowly(vcpu, answer);
         return;
     }
-    exits_skip_plain(vcpu);
+    exits_skip_plain(vcpu, 2);
     set_answer(vcpu, answer);
 }

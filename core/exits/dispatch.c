@@ -36,6 +36,7 @@ static uint64_t slot_of(uint64_t code)
 void exits_init_vcpu(struct vcpu *vcpu)
 {
     cpuid_init_vcpu(vcpu);
+    fetch_init_vcpu(vcpu);
     vdev_init_vcpu(vcpu);
     if (vcpu->id != 0)
         __atomic_fetch_or(&vcpu->requests, SVM_REQUEST_INIT, __ATOMIC_RELEASE);

@@ -1,4 +1,6 @@
 /* Fetching a domain's instructions: this CPU may have neither next RIP nor decode assists. */
+#include <stddef.h>
+
 #include "core/exits/handlers.h"
 #include "core/exits/mode.h"
 #include "core/mm/mm.h"
@@ -6,11 +8,11 @@
 
 #define SIZE_32 (1ull << 32) /* of the address space outside of 64-bit code */
 
-static enum insn_mode mode_of(const struct vmcb *vmcb)
+static enum insn_mode mode_of(const struct vcpu *vcpu)
 {
-    if ((vmcb->efer & EFER_LMA) && (vmcb->cs.attributes & VMCB_SEG_L))
+    if (mode_is_64_bit(vcpu))
         return INSN_64;
-    return vmcb->cs.attributes & VMCB_SEG_D ? INSN_32 : INSN_16;
+    return vcpu->vmcb->cs.attributes & VMCB_SEG_D ? INSN_32 : INSN_16;
 }
 
 static uint64_t linear_rip(const struct vmcb *vmcb, enum insn_mode mode)
@@ -18,18 +20,17 @@ static uint64_t linear_rip(const struct vmcb *vmcb, enum insn_mode mode)
     return mode == INSN_64 ? vmcb->rip : (uint32_t)(vmcb->cs.base + vmcb->rip);
 }
 
-struct insn exits_fetch(struct vcpu *vcpu)
+/* Reads the code at RIP, up to INSN_MAX bytes of it; returns how many there are. */
+static size_t read_code(const struct vcpu *vcpu, uint8_t code[static INSN_MAX])
 {
     struct guest_paging paging = mode_paging(vcpu);
-    enum insn_mode mode = mode_of(vcpu->vmcb);
+    enum insn_mode mode = mode_of(vcpu);
     uint64_t linear = linear_rip(vcpu->vmcb, mode);
-    uint8_t code[INSN_MAX];
-    size_t size = sizeof(code);
+    size_t size = INSN_MAX;
 
     if (mode != INSN_64 && linear + size > SIZE_32)
         size = SIZE_32 - linear;
-    size = guest_read(&paging, linear, code, size);
-    return insn_decode(code, size, mode);
+    return guest_read(&paging, linear, code, size);
 }
 
 static uint64_t address_part(const struct vcpu *vcpu, const struct insn *insn, unsigned reg)
@@ -49,21 +50,42 @@ uint64_t exits_linear(const struct vcpu *vcpu, const struct insn *insn)
     uint64_t offset =
         insn_offset(m, address_part(vcpu, insn, m->base), address_part(vcpu, insn, m->index));
 
-    if (mode_of(vmcb) != INSN_64) /* APM vol. 2, 1.2: 32 bits, and 64-bit code has no bases */
+    if (!mode_is_64_bit(vcpu)) /* APM vol. 2, 1.2: 32 bits, and 64-bit code has no bases */
         return (uint32_t)(segments[m->segment]->base + offset);
     return offset + (m->segment >= INSN_FS ? segments[m->segment]->base : 0);
 }
 
-void exits_set_rip(struct vcpu *vcpu, uint64_t rip)
+struct insn exits_fetch(struct vcpu *vcpu)
 {
-    struct vmcb *vmcb = vcpu->vmcb;
+    uint8_t code[INSN_MAX];
+    size_t size = read_code(vcpu, code);
 
-    vmcb->rip = mode_of(vmcb) == INSN_64 ? rip : (uint32_t)rip;
-    vmcb->interrupt_shadow = 0;
-    if (vmcb->rflags & RFLAGS_TF) {
-        vmcb->dr6 |= DR6_BS;
-        svm_inject_exception(vcpu, VECTOR_DB, 0);
-    }
+    return insn_decode(code, size, mode_of(vcpu));
+}
+
+void exits_step(struct vcpu *vcpu)
+{
+    vcpu->vmcb->dr6 |= DR6_BS;
+    svm_inject_exception(vcpu, VECTOR_DB, 0);
+}
+
+/*
+ * Where `size` bytes of code at RIP lie in the domain's RAM; NULL if not in one page, or if RIP
+ * would wrap on its way over them.
+ */
+static const volatile void *find_code(const struct vcpu *vcpu, size_t size,
+                                      struct guest_trace *trace)
+{
+    struct guest_paging paging = mode_paging(vcpu);
+    enum insn_mode mode = mode_of(vcpu);
+    uint64_t linear = linear_rip(vcpu->vmcb, mode);
+    uint64_t gpa;
+
+    if ((mode != INSN_64 && vcpu->vmcb->rip + size >= SIZE_32) ||
+        PAGE_SIZE - linear % PAGE_SIZE < size ||
+        !guest_translate_traced(&paging, linear, &gpa, trace))
+        return NULL;
+    return p2m_ram(vcpu->p2m, gpa, size, false);
 }
 
 /*
@@ -71,20 +93,14 @@ void exits_set_rip(struct vcpu *vcpu, uint64_t rip)
  * The key is RIP and CR3 alone: if the domain remaps its code in between, what is compared is
  * still its own RAM (the p2m doesn't change), and only its own RIP could go astray.
  */
-static void remember_code(struct vcpu *vcpu)
+static void remember_place(struct vcpu *vcpu)
 {
-    struct guest_paging paging = mode_paging(vcpu);
-    enum insn_mode mode = mode_of(vcpu->vmcb);
-    uint64_t linear = linear_rip(vcpu->vmcb, mode);
-    bool wraps = mode != INSN_64 && vcpu->vmcb->rip + sizeof(*vcpu->code) >= SIZE_32;
-    uint64_t gpa;
-    const svm_code *code = NULL;
+    struct svm_place *place = &vcpu->places[vcpu->vmcb->rip % SVM_PLACES];
+    struct guest_trace trace;
+    const volatile svm_code *code = find_code(vcpu, 2 * sizeof(*code), &trace);
 
-    if (!wraps && guest_translate(&paging, linear, &gpa))
-        code = p2m_ram(vcpu->p2m, gpa, sizeof(*code), false);
-    vcpu->code = code ? code : &svm_no_code;
-    vcpu->code_rip = vcpu->vmcb->rip;
-    vcpu->code_cr3 = vcpu->vmcb->cr3;
+    *place = (struct svm_place){
+        .rip = vcpu->vmcb->rip, .cr3 = vcpu->vmcb->cr3, .code = code ? code : svm_no_code};
 }
 
 static void skip(struct vcpu *vcpu, uint16_t opcode, uint8_t modrm)
@@ -93,20 +109,109 @@ static void skip(struct vcpu *vcpu, uint16_t opcode, uint8_t modrm)
 
     if (insn.kind != INSN_OTHER || insn.opcode != opcode || insn.modrm != modrm)
         exits_stop(vcpu, "its code changed while core was answering it");
+    remember_place(vcpu);
     exits_set_rip(vcpu, vcpu->vmcb->rip + insn.length);
 }
 
-void exits_skip_two_byte(struct vcpu *vcpu, uint8_t opcode)
+void exits_find_two_byte(struct vcpu *vcpu, uint8_t opcode)
 {
-    if (exits_is_plain(vcpu, opcode)) {
-        exits_skip_plain(vcpu);
-        return;
-    }
-    remember_code(vcpu);
     skip(vcpu, (uint16_t)(0x0f00 | opcode), 0);
 }
 
-void exits_skip_0f01(struct vcpu *vcpu, uint8_t modrm)
+void exits_find_0f01(struct vcpu *vcpu, uint8_t modrm)
 {
     skip(vcpu, 0x0f01, modrm);
+}
+
+/*
+ * Moves that a device or core answered. Which register a move concerns and how wide it is hangs on
+ * each of its bytes, so all that they hang on is the key: the registers that decide about mode and
+ * address, the domain's page table entries on the way, the bytes.
+ */
+#define MOVES      4u /* a vCPU, by the low bits of RIP */
+#define CODE_WORDS 2u
+
+typedef uint64_t code_word __attribute__((aligned(1)));
+
+struct move {
+    const volatile code_word *code; /* CODE_WORDS of them, in the domain's RAM */
+    uint64_t word[CODE_WORDS];      /* what stood there, */
+    uint64_t mask[CODE_WORDS];      /* as far as it is the instruction's */
+    uint64_t rip, cs_base;
+    uint16_t cs_attributes;
+    struct guest_paging paging;
+    struct guest_trace trace;
+    struct insn insn;
+};
+
+/* Owner: the vCPU's CPU. */
+static struct move moves[BH_MAX_VCPUS][MOVES];
+
+/* Nothing equals its code. */
+static const code_word no_code[CODE_WORDS];
+static const struct move no_move = {.code = no_code, .word = {1}, .mask = {1}};
+
+void fetch_init_vcpu(struct vcpu *vcpu)
+{
+    for (unsigned i = 0; i < SVM_PLACES; i++)
+        vcpu->places[i].code = svm_no_code;
+    vcpu->moves = moves[vcpu->slot];
+    for (unsigned i = 0; i < MOVES; i++)
+        vcpu->moves[i] = no_move;
+}
+
+static bool is_same(const struct move *move, const struct vcpu *vcpu)
+{
+    const struct vmcb *vmcb = vcpu->vmcb;
+    struct guest_paging now = mode_paging(vcpu);
+
+    return move->rip == vmcb->rip && move->cs_base == vmcb->cs.base &&
+           move->cs_attributes == vmcb->cs.attributes && move->paging.cr0 == now.cr0 &&
+           move->paging.cr3 == now.cr3 && move->paging.cr4 == now.cr4 &&
+           move->paging.efer == now.efer && guest_trace_holds(&move->trace) &&
+           !((move->code[0] ^ move->word[0]) & move->mask[0]) &&
+           !((move->code[1] ^ move->word[1]) & move->mask[1]);
+}
+
+/* Bytes `from` to `from` + 7 of the code as a word, and the mask of those before `length`. */
+static uint64_t word_of(const uint8_t *code, unsigned from, unsigned length, uint64_t *mask)
+{
+    uint64_t word = 0;
+
+    *mask = 0;
+    for (unsigned i = from; i < from + 8 && i < length; i++) {
+        word |= (uint64_t)code[i] << 8 * (i - from);
+        *mask |= 0xffull << 8 * (i - from);
+    }
+    return word;
+}
+
+static __attribute__((noinline)) const struct insn *remember_move(struct vcpu *vcpu,
+                                                                  struct move *move)
+{
+    uint8_t code[INSN_MAX];
+    size_t size = read_code(vcpu, code);
+    const volatile code_word *from = find_code(vcpu, sizeof(move->word), &move->trace);
+
+    move->insn = insn_decode(code, size, mode_of(vcpu));
+    if (!from || move->insn.kind == INSN_UNKNOWN) {
+        move->code = no_code;
+        move->word[0] = move->mask[0] = 1;
+        return &move->insn;
+    }
+    move->code = from;
+    move->rip = vcpu->vmcb->rip;
+    move->cs_base = vcpu->vmcb->cs.base;
+    move->cs_attributes = vcpu->vmcb->cs.attributes;
+    move->paging = mode_paging(vcpu);
+    for (unsigned i = 0; i < CODE_WORDS; i++)
+        move->word[i] = word_of(code, 8 * i, move->insn.length, &move->mask[i]);
+    return &move->insn;
+}
+
+const struct insn *exits_fetch_move(struct vcpu *vcpu)
+{
+    struct move *move = &vcpu->moves[vcpu->vmcb->rip % MOVES];
+
+    return is_same(move, vcpu) ? &move->insn : remember_move(vcpu, move);
 }

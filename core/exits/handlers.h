@@ -6,6 +6,7 @@
 
 #include "core/exits/decode.h"
 #include "core/exits/exits.h"
+#include "core/exits/mode.h"
 #include "hw/x86.h"
 
 svm_exit_handler exit_bus_lock, exit_call, exit_cpuid, exit_cr, exit_dr, exit_exception,
@@ -27,6 +28,20 @@ _Noreturn void exits_stop(struct vcpu *vcpu, const char *why);
 
 /* The same for a domain that called for its end: that is no crash. */
 _Noreturn void exits_stop_asked(struct vcpu *vcpu);
+
+/* The trap behind an instruction of a domain that single-steps. */
+void exits_step(struct vcpu *vcpu);
+
+/* Moves RIP to `rip`: ends an interrupt shadow, and single-steps where the domain asked for it. */
+static inline void exits_set_rip(struct vcpu *vcpu, uint64_t rip)
+{
+    struct vmcb *vmcb = vcpu->vmcb;
+
+    vmcb->rip = mode_is_64_bit(vcpu) ? rip : (uint32_t)rip;
+    vmcb->interrupt_shadow = 0;
+    if (vmcb->rflags & RFLAGS_TF)
+        exits_step(vcpu);
+}
 
 /*
  * Takes a vCPU of a stopped domain out of use, for good; the second has all other vCPUs of the
@@ -57,20 +72,42 @@ struct insn exits_fetch(struct vcpu *vcpu);
 uint64_t exits_linear(const struct vcpu *vcpu, const struct insn *insn);
 
 /*
- * True if the instruction `0F opcode` at RIP is the same as last time, without prefixes and not
- * single-stepped: then two bytes are all there is to skip.
+ * The same for an access to memory, most often by an instruction that did so before: then it is
+ * neither walked to nor decoded again, if all that it hangs on is what it was. Valid until the
+ * vCPU's next exit.
+ */
+const struct insn *exits_fetch_move(struct vcpu *vcpu);
+
+/* The place of RIP's instruction, if one is remembered and nobody steps through it. */
+static inline const volatile svm_code *exits_plain_code(const struct vcpu *vcpu)
+{
+    const struct vmcb *vmcb = vcpu->vmcb;
+    const struct svm_place *place = &vcpu->places[vmcb->rip % SVM_PLACES];
+
+    return place->rip == vmcb->rip && place->cr3 == vmcb->cr3 && !(vmcb->rflags & RFLAGS_TF)
+               ? place->code
+               : svm_no_code;
+}
+
+/*
+ * True if the instruction `0F opcode` stands at RIP as it did before, without prefixes and not
+ * single-stepped: then two bytes are all there is to skip. Of `0F 01 modrm` it is three.
  */
 static inline bool exits_is_plain(const struct vcpu *vcpu, uint8_t opcode)
 {
-    const struct vmcb *vmcb = vcpu->vmcb;
-
-    return vcpu->code_rip == vmcb->rip && vcpu->code_cr3 == vmcb->cr3 &&
-           *vcpu->code == (0x0f | opcode << 8) && !(vmcb->rflags & RFLAGS_TF);
+    return *exits_plain_code(vcpu) == (0x0f | opcode << 8);
 }
 
-static inline void exits_skip_plain(struct vcpu *vcpu)
+static inline bool exits_is_plain_0f01(const struct vcpu *vcpu, uint8_t modrm)
 {
-    vcpu->vmcb->rip += 2;
+    const volatile svm_code *code = exits_plain_code(vcpu);
+
+    return code[0] == 0x010f && (uint8_t)code[1] == modrm;
+}
+
+static inline void exits_skip_plain(struct vcpu *vcpu, unsigned length)
+{
+    vcpu->vmcb->rip += length;
     vcpu->vmcb->interrupt_shadow = 0;
 }
 
@@ -79,11 +116,24 @@ static inline void exits_skip_plain(struct vcpu *vcpu)
  * exit. If something else stands there by now, the domain changed its code under core's eyes and
  * is stopped.
  */
-void exits_skip_two_byte(struct vcpu *vcpu, uint8_t opcode);
-void exits_skip_0f01(struct vcpu *vcpu, uint8_t modrm);
+void exits_find_two_byte(struct vcpu *vcpu, uint8_t opcode);
+void exits_find_0f01(struct vcpu *vcpu, uint8_t modrm);
 
-/* Moves RIP to `rip`: ends an interrupt shadow, and single-steps where the domain asked for it. */
-void exits_set_rip(struct vcpu *vcpu, uint64_t rip);
+static inline void exits_skip_two_byte(struct vcpu *vcpu, uint8_t opcode)
+{
+    if (exits_is_plain(vcpu, opcode))
+        exits_skip_plain(vcpu, 2);
+    else
+        exits_find_two_byte(vcpu, opcode);
+}
+
+static inline void exits_skip_0f01(struct vcpu *vcpu, uint8_t modrm)
+{
+    if (exits_is_plain_0f01(vcpu, modrm))
+        exits_skip_plain(vcpu, 3);
+    else
+        exits_find_0f01(vcpu, modrm);
+}
 
 /* Hypercalls by which a domain gets evidence: call_attest.c. Results as in bulkhead/abi.h. */
 int64_t call_attest_start(struct vcpu *vcpu);
@@ -92,5 +142,8 @@ int64_t call_attest_read(struct vcpu *vcpu);
 
 /* Fills the vCPU's CPUID answers from the domain's rows and this CPU. */
 void cpuid_init_vcpu(struct vcpu *vcpu);
+
+/* Forgets what instructions were remembered of a vCPU in this slot. */
+void fetch_init_vcpu(struct vcpu *vcpu);
 
 #endif

@@ -53,7 +53,7 @@ static void reset(struct vcpu *vcpu)
     vmcb->interrupt_shadow = 0;
     vmcb->eventinj = 0;
     mode_start(vcpu, INIT_CR0, 0, 0, 0);
-    vcpu->code = &svm_no_code;
+    fetch_init_vcpu(vcpu);
     vdev_reset_vcpu(vcpu);
 }
 

@@ -53,20 +53,6 @@ static uint64_t supported_cr4(const struct vcpu *vcpu)
     return bits;
 }
 
-bool mode_is_64_bit(const struct vcpu *vcpu)
-{
-    return (vcpu->vmcb->efer & EFER_LMA) && (vcpu->vmcb->cs.attributes & VMCB_SEG_L);
-}
-
-struct guest_paging mode_paging(const struct vcpu *vcpu)
-{
-    return (struct guest_paging){.p2m = vcpu->p2m,
-                                 .cr0 = mode_cr0(vcpu),
-                                 .cr3 = mode_cr3(vcpu),
-                                 .cr4 = mode_cr4(vcpu),
-                                 .efer = vcpu->efer};
-}
-
 /* The one place that changes the VMCB's control registers: they follow from the domain's. */
 static void load(struct vcpu *vcpu, uint64_t cr0, uint64_t cr3, uint64_t cr4)
 {

@@ -17,6 +17,7 @@
 
 #include "core/mm/mm.h"
 #include "core/svm/svm.h"
+#include "hw/x86.h"
 
 static inline uint64_t mode_cr0(const struct vcpu *vcpu)
 {
@@ -42,10 +43,20 @@ static inline uint64_t mode_pat(const struct vcpu *vcpu)
 uint64_t mode_cr8(const struct vcpu *vcpu);
 
 /* True while the domain executes 64-bit code. */
-bool mode_is_64_bit(const struct vcpu *vcpu);
+static inline bool mode_is_64_bit(const struct vcpu *vcpu)
+{
+    return (vcpu->vmcb->efer & EFER_LMA) && (vcpu->vmcb->cs.attributes & VMCB_SEG_L);
+}
 
 /* What decides how the domain's addresses are translated. */
-struct guest_paging mode_paging(const struct vcpu *vcpu);
+static inline struct guest_paging mode_paging(const struct vcpu *vcpu)
+{
+    return (struct guest_paging){.p2m = vcpu->p2m,
+                                 .cr0 = mode_cr0(vcpu),
+                                 .cr3 = mode_cr3(vcpu),
+                                 .cr4 = mode_cr4(vcpu),
+                                 .efer = vcpu->efer};
+}
 
 /* Begins with these values, which are legal together. */
 void mode_start(struct vcpu *vcpu, uint64_t cr0, uint64_t cr3, uint64_t cr4, uint64_t efer);

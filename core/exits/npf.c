@@ -12,7 +12,9 @@
 
 static uint64_t size_mask(unsigned bytes)
 {
-    return bytes == 8 ? ~0ull : (1ull << (8 * bytes)) - 1;
+    static const uint64_t masks[] = {[1] = 0xff, [2] = 0xffff, [4] = 0xffffffff, [8] = ~0ull};
+
+    return masks[bytes];
 }
 
 /* Writes what a load of `insn` brought into its register. */
@@ -34,11 +36,10 @@ static void finish_load(struct vcpu *vcpu, const struct insn *insn, uint64_t val
 
 static uint64_t store_value(const struct vcpu *vcpu, const struct insn *insn)
 {
-    uint64_t value = insn->immediate;
+    uint64_t value = insn->kind == INSN_STORE_I ? insn->immediate
+                     : insn->high_byte          ? svm_get_gpr(vcpu, insn->reg - 4u) >> 8
+                                                : svm_get_gpr(vcpu, insn->reg);
 
-    if (insn->kind == INSN_STORE)
-        value =
-            insn->high_byte ? svm_get_gpr(vcpu, insn->reg - 4u) >> 8 : svm_get_gpr(vcpu, insn->reg);
     return value & size_mask(insn->size);
 }
 
@@ -47,41 +48,74 @@ static void deny(struct vcpu *vcpu, enum violation kind, uint64_t gpa, uint64_t 
     audit_violation(vcpu->domain, vcpu->index, kind, gpa, info);
 }
 
-void exit_npf(struct vcpu *vcpu)
+/* Behind the instruction. */
+static void finish(struct vcpu *vcpu, const struct insn *insn)
 {
-    uint64_t why = vcpu->vmcb->exitinfo1;
-    uint64_t gpa = vcpu->vmcb->exitinfo2;
-    bool is_write = why & VMCB_NPF_WRITE;
-    uint64_t value = 0;
-    struct insn insn;
+    exits_set_rip(vcpu, vcpu->vmcb->rip + insn->length);
+    /* A domain that uses devices comes by here with each EOI: so this is where core looks what its
+     * devices have tried in vain. */
+    dma_poll_events();
+}
 
+static __attribute__((noinline)) void load(struct vcpu *vcpu, uint64_t gpa, const struct insn *insn)
+{
+    uint64_t value = 0;
+
+    if (!vdev_read(vcpu, gpa, insn->size, &value)) {
+        deny(vcpu, VIOLATION_MEMORY_READ, gpa, insn->size);
+        value = ~0ull;
+    }
+    finish_load(vcpu, insn, value);
+    finish(vcpu, insn);
+}
+
+static __attribute__((noinline)) void store(struct vcpu *vcpu, uint64_t gpa,
+                                            const struct insn *insn)
+{
+    if (!vdev_write(vcpu, gpa, insn->size, store_value(vcpu, insn)))
+        deny(vcpu, VIOLATION_MEMORY_WRITE, gpa, store_value(vcpu, insn));
+    finish(vcpu, insn);
+}
+
+/* No access to data: nothing answers that. */
+static void walk_or_fetch(struct vcpu *vcpu, uint64_t gpa, uint64_t why)
+{
     if (why & VMCB_NPF_WALK) {
         deny(vcpu, VIOLATION_MEMORY_READ, gpa, why);
         exits_stop(vcpu, "its page tables lie in memory that it may not reach");
     }
-    if (why & VMCB_NPF_FETCH) {
-        deny(vcpu, VIOLATION_MEMORY_EXECUTE, gpa, vcpu->vmcb->rip);
-        svm_inject_exception(vcpu, VECTOR_UD, 0);
+    deny(vcpu, VIOLATION_MEMORY_EXECUTE, gpa, vcpu->vmcb->rip);
+    svm_inject_exception(vcpu, VECTOR_UD, 0);
+}
+
+static _Noreturn void stop(struct vcpu *vcpu)
+{
+    uint64_t why = vcpu->vmcb->exitinfo1;
+
+    deny(vcpu, why & VMCB_NPF_WRITE ? VIOLATION_MEMORY_WRITE : VIOLATION_MEMORY_READ,
+         vcpu->vmcb->exitinfo2, why);
+    exits_stop(vcpu, "it touched memory that it may not reach, not by a plain move");
+}
+
+/* EOI and timer come by here: the straight path is a store that is remembered. */
+void exit_npf(struct vcpu *vcpu)
+{
+    const struct insn *insn;
+
+    if (vcpu->vmcb->exitinfo1 & (VMCB_NPF_WALK | VMCB_NPF_FETCH)) {
+        walk_or_fetch(vcpu, vcpu->vmcb->exitinfo2, vcpu->vmcb->exitinfo1);
         return;
     }
-    insn = exits_fetch(vcpu);
-    if ((vcpu->vmcb->exitintinfo & VMCB_EVENT_VALID) ||
-        insn.kind !=
-            (is_write ? (insn.kind == INSN_STORE_I ? INSN_STORE_I : INSN_STORE) : INSN_LOAD)) {
-        deny(vcpu, is_write ? VIOLATION_MEMORY_WRITE : VIOLATION_MEMORY_READ, gpa, why);
-        exits_stop(vcpu, "it touched memory that it may not reach, not by a plain move");
+    insn = exits_fetch_move(vcpu);
+    if (vcpu->vmcb->exitintinfo & VMCB_EVENT_VALID)
+        stop(vcpu);
+    if (!(vcpu->vmcb->exitinfo1 & VMCB_NPF_WRITE)) {
+        if (insn->kind != INSN_LOAD)
+            stop(vcpu);
+        load(vcpu, vcpu->vmcb->exitinfo2, insn);
+        return;
     }
-    if (is_write)
-        value = store_value(vcpu, &insn);
-    if (!vdev_memory(vcpu, gpa, insn.size, is_write, &value)) {
-        deny(vcpu, is_write ? VIOLATION_MEMORY_WRITE : VIOLATION_MEMORY_READ, gpa,
-             is_write ? value : insn.size);
-        value = ~0ull;
-    }
-    if (!is_write)
-        finish_load(vcpu, &insn, value);
-    exits_set_rip(vcpu, vcpu->vmcb->rip + insn.length);
-    /* A domain that uses devices comes by here with each EOI: so this is where core looks what its
-     * devices have tried in vain. */
-    dma_poll_events();
+    if (insn->kind != INSN_STORE && insn->kind != INSN_STORE_I)
+        stop(vcpu);
+    store(vcpu, vcpu->vmcb->exitinfo2, insn);
 }

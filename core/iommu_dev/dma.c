@@ -120,13 +120,19 @@ static void report(const struct dma_event *event)
           accesses[event->access], event->address, device, event->name, event->unit, count);
 }
 
-void dma_poll_events(void)
+static __attribute__((noinline)) void report_all(void)
 {
     struct dma_event event;
 
-    if (!backend->has_event() || !spinlock_try(&lock))
-        return; /* nothing to do, or another CPU is at it */
+    if (!spinlock_try(&lock))
+        return; /* another CPU is at it */
     for (unsigned i = 0; i < EVENTS_AT_ONCE && backend->next_event(&event); i++)
         report(&event);
     spinlock_release(&lock);
+}
+
+void dma_poll_events(void)
+{
+    if (backend->has_event())
+        report_all();
 }

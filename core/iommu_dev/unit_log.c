@@ -3,25 +3,13 @@
 #include "core/iommu_dev/event.h"
 #include "core/iommu_dev/unit.h"
 
-/* A slot is zero until the unit has written an event there: core clears what it has read. */
-static bool slot_is_filled(const struct unit *unit)
-{
-    return __atomic_load_n(&unit->events[unit->event_head].q[0], __ATOMIC_ACQUIRE) >>
-           AMDVI_CODE_SHIFT;
-}
-
-bool unit_has_event(const struct unit *unit)
-{
-    return unit->drained || slot_is_filled(unit);
-}
-
 static bool take_event(struct unit *unit, struct dma_event *event)
 {
     uint64_t head = unit->event_head * sizeof(struct amdvi_event);
     struct amdvi_event *slot = &unit->events[unit->event_head];
 
     /* The first quadword may be there before the second; the tail moves when both are. */
-    if (!slot_is_filled(unit) ||
+    if (!unit_slot_is_filled(unit) ||
         (amdvi_read(unit->base, AMDVI_EVENT_TAIL) & AMDVI_RING_POINTER) == head)
         return false;
 

@@ -36,14 +36,18 @@ static struct walk guest_walk(const struct guest_paging *paging)
 }
 
 static bool read_entry(const struct guest_paging *paging, uint64_t gpa, unsigned size,
-                       uint64_t *entry)
+                       struct guest_trace *trace, uint64_t *entry)
 {
-    const void *at = p2m_ram(paging->p2m, gpa, size, false);
+    const volatile uint64_t *at = p2m_ram(paging->p2m, gpa & ~7ull, sizeof(*at), false);
+    uint64_t value;
 
     if (!at) {
         return false;
     }
-    *entry = size == 8 ? *(const volatile uint64_t *)at : *(const volatile uint32_t *)at;
+    value = *at;
+    trace->entry[trace->count].at = at;
+    trace->entry[trace->count++].value = value;
+    *entry = size == 8 ? value : (uint32_t)(value >> gpa % 8 * 8);
     return true;
 }
 
@@ -57,10 +61,13 @@ static bool is_large(const struct guest_paging *paging, const struct walk *walk,
                                  : level == 2 || (level == 3 && walk->levels > 3);
 }
 
-bool guest_translate(const struct guest_paging *paging, uint64_t linear, uint64_t *gpa)
+bool guest_translate_traced(const struct guest_paging *paging, uint64_t linear, uint64_t *gpa,
+                            struct guest_trace *trace)
 {
     struct walk walk = guest_walk(paging);
     uint64_t table = walk.root;
+
+    trace->count = 0;
 
     if (!(paging->efer & EFER_LMA)) {
         linear = (uint32_t)linear; /* what is carried beyond 4 GiB wraps */
@@ -74,7 +81,7 @@ bool guest_translate(const struct guest_paging *paging, uint64_t linear, uint64_
         uint64_t index = (linear >> shift) & ((1u << walk.bits) - 1);
         uint64_t entry;
 
-        if (!read_entry(paging, table + index * walk.entry_size, walk.entry_size, &entry) ||
+        if (!read_entry(paging, table + index * walk.entry_size, walk.entry_size, trace, &entry) ||
             !(entry & PTE_P)) {
             return false;
         }
@@ -89,6 +96,13 @@ bool guest_translate(const struct guest_paging *paging, uint64_t linear, uint64_
         table = entry & walk.address_mask;
     }
     return false;
+}
+
+bool guest_translate(const struct guest_paging *paging, uint64_t linear, uint64_t *gpa)
+{
+    struct guest_trace trace;
+
+    return guest_translate_traced(paging, linear, gpa, &trace);
 }
 
 size_t guest_read(const struct guest_paging *paging, uint64_t linear, void *buffer, size_t size)

@@ -34,14 +34,44 @@ struct p2m_leaf p2m_lookup(const uint64_t *root, uint64_t gpa);
  */
 void *p2m_ram(const uint64_t *root, uint64_t gpa, size_t size, bool write);
 
+#define GUEST_LEVELS 5u /* of a guest's own tables, at most */
+
 /* The registers that decide how an address is translated (APM vol. 2, chapter 5). */
 struct guest_paging {
     const uint64_t *p2m; /* root of the domain's table */
     uint64_t cr0, cr3, cr4, efer;
 };
 
+/*
+ * The entries of the guest's own tables by which an address was translated: 8 bytes each, where
+ * they lie in its RAM, and what they were. An entry of 4 bytes has its neighbour beside it.
+ */
+struct guest_trace {
+    unsigned count; /* 0: paging was off */
+    struct {
+        const volatile uint64_t *at;
+        uint64_t value;
+    } entry[GUEST_LEVELS];
+};
+
 /* Translates a linear address; false if the guest's tables or the p2m don't map it. */
 bool guest_translate(const struct guest_paging *paging, uint64_t linear, uint64_t *gpa);
+
+/* The same; fills the trace, too, if there is a translation. */
+bool guest_translate_traced(const struct guest_paging *paging, uint64_t linear, uint64_t *gpa,
+                            struct guest_trace *trace);
+
+/*
+ * True if all entries are still what they were: then the address, under the same registers, is
+ * still translated so, as the p2m never changes.
+ */
+static inline bool guest_trace_holds(const struct guest_trace *trace)
+{
+    for (unsigned i = 0; i < trace->count; i++)
+        if (*trace->entry[i].at != trace->entry[i].value)
+            return false;
+    return true;
+}
 
 /*
  * Copies up to `size` bytes at linear address `linear` into `buffer`, each byte read once.

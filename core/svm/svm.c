@@ -35,7 +35,7 @@ static struct svm_domain shared[BH_MAX_DOMAINS];
 static _Alignas(4096) uint8_t hsave[BH_MAX_CORES][4096];
 static struct vmcb host_state[BH_MAX_CORES] __attribute__((aligned(4096)));
 
-const uint16_t svm_no_code = 0;
+const uint16_t svm_no_code[2];
 
 void svm_enable_cpu(unsigned cpu)
 {
@@ -87,7 +87,6 @@ struct vcpu *svm_init_vcpu(const struct bh_header *image, unsigned index, unsign
     vcpu->id = id;
     vcpu->slot = slot;
     vcpu->cpu = cpu;
-    vcpu->code = &svm_no_code;
     __atomic_store_n(&vcpu_of[index][id], vcpu, __ATOMIC_SEQ_CST); /* before it looks for an end */
     return vcpu;
 }
@@ -179,11 +178,6 @@ void svm_inject_exception(struct vcpu *vcpu, unsigned vector, uint32_t error)
 void svm_inject_nmi(struct vcpu *vcpu)
 {
     vcpu->vmcb->eventinj = VMCB_EVENT_VALID | VMCB_EVENT_NMI;
-}
-
-uint64_t svm_get_gpr(const struct vcpu *vcpu, unsigned reg)
-{
-    return reg == RAX ? vcpu->vmcb->rax : reg == RSP ? vcpu->vmcb->rsp : vcpu->gpr[reg];
 }
 
 void svm_set_gpr(struct vcpu *vcpu, unsigned reg, uint64_t value)

@@ -20,6 +20,13 @@ typedef void svm_exit_handler(struct vcpu *vcpu);
 
 typedef uint16_t svm_code __attribute__((aligned(1))); /* two bytes of a domain's code */
 
+/* Where an instruction lies that exited before. */
+#define SVM_PLACES 8u /* by the low bits of RIP */
+struct svm_place {
+    uint64_t rip, cr3;             /* the key */
+    const volatile svm_code *code; /* two of them, in the domain's RAM */
+};
+
 /* General registers in the order of instruction encoding. */
 enum gpr { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15, GPRS };
 
@@ -61,10 +68,10 @@ struct vcpu {
     uint32_t ldr, dfr;              /* likewise, read by the domain's other vCPUs, too: atomic */
     uint64_t efer;         /* as the domain wrote it; the VMCB's has SVME, and LME only with PG */
     struct shadow *shadow; /* its shadow tables; NULL: nested paging */
-    uint64_t cr0, cr3, cr4, pat;   /* with shadow tables, as the domain wrote them: exits/mode.h */
-    uint64_t code_rip;             /* where the last fetched instruction lies: */
-    uint64_t code_cr3;             /* the key, linear RIP and CR3, */
-    const volatile svm_code *code; /* and its bytes in the domain's RAM; see exits/fetch.c */
+    uint64_t cr0, cr3, cr4, pat; /* with shadow tables, as the domain wrote them: exits/mode.h */
+    struct svm_place
+        places[SVM_PLACES]; /* of its instructions that exited, and of its moves that */
+    struct move *moves;     /* did: exits/fetch.c */
     const struct cpuid_answer *const *cpuid; /* exits/cpuid.c */
     uint64_t exits[SVM_SLOTS];               /* how many there were of each */
     uint64_t soft_event; /* EVENTINJ of the last software interrupt that core injected: */
@@ -73,7 +80,7 @@ struct vcpu {
 };
 
 /* What `code` points at while no code is remembered: it equals no opcode that is looked for. */
-extern const uint16_t svm_no_code;
+extern const uint16_t svm_no_code[2];
 
 /* Makes this CPU able to run domains: EFER.SVME, VM_HSAVE_PA, and a copy of its own state. */
 void svm_enable_cpu(unsigned cpu);
@@ -134,7 +141,11 @@ void svm_inject_exception(struct vcpu *vcpu, unsigned vector, uint32_t error);
 void svm_inject_nmi(struct vcpu *vcpu);
 
 /* A general register by its encoding, including RAX and RSP. */
-uint64_t svm_get_gpr(const struct vcpu *vcpu, unsigned reg);
+static inline uint64_t svm_get_gpr(const struct vcpu *vcpu, unsigned reg)
+{
+    return reg == RAX ? vcpu->vmcb->rax : reg == RSP ? vcpu->vmcb->rsp : vcpu->gpr[reg];
+}
+
 void svm_set_gpr(struct vcpu *vcpu, unsigned reg, uint64_t value);
 
 #endif

@@ -115,27 +115,39 @@ void vapic_reset(struct vcpu *vcpu)
     vcpu->icr_high = 0;
 }
 
-bool vapic_write(struct vcpu *vcpu, uint32_t offset, uint32_t value)
+static __attribute__((noinline)) void write_filtered(struct vcpu *vcpu, uint32_t offset,
+                                                     uint32_t value)
 {
     struct apic_store store = apic_filter_write(offset, value);
 
-    switch (store.rule) {
+    switch ((enum apic_rule)store.rule) {
     case APIC_RULE_PASS:
+    case APIC_RULE_LOGICAL:
     case APIC_RULE_LVT:
         write_register(vcpu, offset, store.value);
         break;
     case APIC_RULE_ICR_HIGH:
         vcpu->icr_high = value & 0xff000000; /* core uses the real one for its own IPIs */
-        return true;
+        return;
     case APIC_RULE_ICR_LOW:
         send_ipi(vcpu, value);
-        return true;
+        return;
     case APIC_RULE_KEEP:
-        return true;
+        return;
     case APIC_RULE_NONE:
         break;
     }
     if (store.denied)
         audit_violation(vcpu->domain, vcpu->index, VIOLATION_APIC, offset, value);
+}
+
+bool vapic_write(struct vcpu *vcpu, uint32_t offset, uint32_t value)
+{
+    uint32_t mask;
+
+    if (apic_passes(offset, &mask))
+        apic_write(offset, value & mask);
+    else
+        write_filtered(vcpu, offset, value);
     return true;
 }

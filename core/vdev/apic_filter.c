@@ -1,20 +1,19 @@
 #include "core/vdev/apic_filter.h"
 
-#include <stddef.h>
-
 #include "hw/apic.h"
 
 enum shorthand { DESTINATION, SELF, ALL, OTHERS };
 
-static const struct {
-    uint32_t offset;
-    enum apic_rule rule;
-    uint32_t mask;
-} registers[] = {
-#define APIC(offset, name, rule, mask) {(offset), APIC_RULE_##rule, (mask)},
+const struct apic_register apic_registers[APIC_REGISTERS] = {
+#define APIC(offset, name, rule, mask) [(offset) / APIC_APART] = {(mask), APIC_RULE_##rule},
 #include "tables/apic.def"
 #undef APIC
 };
+
+#define APIC(offset, name, rule, mask) \
+    _Static_assert((offset) % APIC_APART == 0 && (offset) / APIC_APART < APIC_REGISTERS, #name);
+#include "tables/apic.def"
+#undef APIC
 
 /*
  * An LVT entry with a forbidden delivery mode (SMI, INIT, ExtINT) is written masked and fixed:
@@ -34,14 +33,13 @@ static struct apic_store filter_lvt(uint32_t offset, uint32_t value, uint32_t ma
 
 struct apic_store apic_filter_write(uint32_t offset, uint32_t value)
 {
-    for (size_t i = 0; i < sizeof(registers) / sizeof(registers[0]); i++) {
-        if (registers[i].offset != offset)
-            continue;
-        if (registers[i].rule == APIC_RULE_LVT)
-            return filter_lvt(offset, value, registers[i].mask);
-        return (struct apic_store){.rule = registers[i].rule, .value = value & registers[i].mask};
-    }
-    return (struct apic_store){.rule = APIC_RULE_NONE, .denied = true};
+    const struct apic_register *reg = &apic_registers[offset / APIC_APART % APIC_REGISTERS];
+
+    if (offset % APIC_APART || offset >= APIC_APART * APIC_REGISTERS || reg->rule == APIC_RULE_NONE)
+        return (struct apic_store){.rule = APIC_RULE_NONE, .denied = true};
+    if (reg->rule == APIC_RULE_LVT)
+        return filter_lvt(offset, value, reg->mask);
+    return (struct apic_store){.rule = reg->rule, .value = value & reg->mask};
 }
 
 /* An IPI's destination, and the domain's cores, one of which sends it. */

@@ -8,6 +8,7 @@
 enum apic_rule {
     APIC_RULE_NONE, /* no row: nothing is written */
     APIC_RULE_PASS,
+    APIC_RULE_LOGICAL,
     APIC_RULE_LVT,
     APIC_RULE_ICR_LOW,
     APIC_RULE_ICR_HIGH,
@@ -15,10 +16,32 @@ enum apic_rule {
 };
 
 struct apic_store {
-    enum apic_rule rule;
     uint32_t value; /* what reaches the register, for PASS and LVT */
+    uint8_t rule;   /* enum apic_rule */
     bool denied;    /* an attempt at something else: log it */
 };
+
+#define APIC_APART     16u /* bytes from one register to the next */
+#define APIC_REGISTERS 64u
+
+/* The table by which apic_filter_write() decides; without a row the rule is NONE. */
+extern const struct apic_register {
+    uint32_t mask;
+    uint8_t rule; /* enum apic_rule */
+} apic_registers[APIC_REGISTERS];
+
+/*
+ * The straight path, for EOI and timer: true if a write to the register at `offset` passes as it
+ * is but for the bits outside of `mask`, which are dropped.
+ */
+static inline bool apic_passes(uint32_t offset, uint32_t *mask)
+{
+    const struct apic_register *reg = &apic_registers[offset / APIC_APART % APIC_REGISTERS];
+
+    *mask = reg->mask;
+    return reg->rule == APIC_RULE_PASS && offset < APIC_APART * APIC_REGISTERS &&
+           offset % APIC_APART == 0;
+}
 
 /* Decides on a 32-bit write of `value` to the register at `offset`. */
 struct apic_store apic_filter_write(uint32_t offset, uint32_t value);

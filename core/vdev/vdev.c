@@ -40,21 +40,42 @@ bool vdev_port(struct vcpu *vcpu, uint16_t port, unsigned size, bool in, uint32_
     return done;
 }
 
-bool vdev_memory(struct vcpu *vcpu, uint64_t gpa, unsigned size, bool is_write, uint64_t *value)
+static __attribute__((noinline)) bool access_ioapic(struct vcpu *vcpu, uint64_t gpa, bool is_write,
+                                                    uint64_t *value)
 {
-    uint32_t offset = gpa & (PAGE_SIZE - 1);
     uint32_t word = (uint32_t)*value;
-    bool done = false;
+    bool done;
 
-    if (vcpu->domain->interrupts != BH_DIRECT || size != 4 || (offset & 3))
+    if (gpa - IOAPIC_BASE_DEFAULT >= PAGE_SIZE || !vcpu->domain->ioapic_pins)
         return false;
-    if (gpa - offset == APIC_BASE_DEFAULT) {
-        done = is_write && vapic_write(vcpu, offset, word);
-    } else if (gpa - offset == IOAPIC_BASE_DEFAULT && vcpu->domain->ioapic_pins) {
-        spinlock_take(&locks[vcpu->index]);
-        done = vioapic_access(vcpu, offset, is_write, &word);
-        spinlock_release(&locks[vcpu->index]);
-    }
+    spinlock_take(&locks[vcpu->index]);
+    done = vioapic_access(vcpu, gpa & (PAGE_SIZE - 1), is_write, &word);
+    spinlock_release(&locks[vcpu->index]);
     *value = word;
     return done;
+}
+
+static __attribute__((noinline)) bool write_ioapic(struct vcpu *vcpu, uint64_t gpa, uint64_t value)
+{
+    return access_ioapic(vcpu, gpa, true, &value);
+}
+
+static bool has_registers(const struct vcpu *vcpu, uint64_t gpa, unsigned size)
+{
+    return vcpu->domain->interrupts == BH_DIRECT && size == 4 && !(gpa & 3);
+}
+
+bool vdev_read(struct vcpu *vcpu, uint64_t gpa, unsigned size, uint64_t *value)
+{
+    *value = 0;
+    return has_registers(vcpu, gpa, size) && access_ioapic(vcpu, gpa, false, value);
+}
+
+bool vdev_write(struct vcpu *vcpu, uint64_t gpa, unsigned size, uint64_t value)
+{
+    if (!has_registers(vcpu, gpa, size))
+        return false;
+    if (gpa - APIC_BASE_DEFAULT < PAGE_SIZE)
+        return vapic_write(vcpu, gpa & (PAGE_SIZE - 1), (uint32_t)value);
+    return write_ioapic(vcpu, gpa, value);
 }

@@ -35,6 +35,7 @@ void vdev_stop_domain(const struct vcpu *vcpu);
 bool vdev_port(struct vcpu *vcpu, uint16_t port, unsigned size, bool in, uint32_t *value);
 
 /* Likewise for memory that the domain's table doesn't map so; size 1, 2, 4 or 8 bytes. */
-bool vdev_memory(struct vcpu *vcpu, uint64_t gpa, unsigned size, bool is_write, uint64_t *value);
+bool vdev_read(struct vcpu *vcpu, uint64_t gpa, unsigned size, uint64_t *value);
+bool vdev_write(struct vcpu *vcpu, uint64_t gpa, unsigned size, uint64_t value);
 
 #endif

@@ -50,8 +50,14 @@ bool vdev_port(struct vcpu *vcpu, uint16_t port, unsigned size, bool in, uint32_
     return done;
 }
 
-bool vdev_memory(struct vcpu *vcpu, uint64_t gpa, unsigned size, bool is_write, uint64_t *value)
+bool vdev_read(struct vcpu *vcpu, uint64_t gpa, unsigned size, uint64_t *value)
 {
     (void)vcpu;
-    return answer(gpa, size, is_write, value);
+    return answer(gpa, size, false, value);
+}
+
+bool vdev_write(struct vcpu *vcpu, uint64_t gpa, unsigned size, uint64_t value)
+{
+    (void)vcpu;
+    return answer(gpa, size, true, &value);
 }

@@ -36,6 +36,51 @@ static void assert_steps(uint64_t offset, const char *code)
     assert_int_equal(vcpu->vmcb->rip, rip + length);
 }
 
+/* Where two bytes are in one page, a third may not be. */
+static void calls_are_stepped_over_in_each_mode(void **state)
+{
+    static const uint64_t offsets[] = {0, 0, 1, 0xffd, 0xffe, 0xfff, 0x1ffd, 0x1ffd};
+
+    (void)state;
+    for (enum insn_mode mode = INSN_16; mode <= INSN_64; mode++) {
+        start(NULL);
+        vcpu_model_mode(vcpu, mode);
+        for (unsigned i = 0; i < 2 * sizeof(offsets) / sizeof(offsets[0]); i++) {
+            uint64_t offset = offsets[i / 2];
+            unsigned length = vcpu_model_code(vcpu, offset, i == 1 ? "66 0f 01 d9" : "0f 01 d9");
+            uint64_t rip = vcpu->vmcb->rip;
+
+            vcpu->vmcb->interrupt_shadow = 1;
+            assert_true(vcpu_model_exit(vcpu, SVM_EXIT_VMMCALL, 0, 0));
+            assert_int_equal(vcpu->vmcb->rip, rip + length);
+            assert_int_equal(vcpu->vmcb->interrupt_shadow, 0);
+        }
+    }
+}
+
+static void a_call_that_became_another_instruction_stops_the_domain(void **state)
+{
+    static const char *const code[] = {"0f 01 d8", "0f 00 d9", "0f a2 d9", "0f 01 59"};
+
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) {
+        start(NULL);
+        vcpu_model_code(vcpu, 0, "0f 01 d9");
+        assert_true(vcpu_model_exit(vcpu, SVM_EXIT_VMMCALL, 0, 0));
+        vcpu_model_code(vcpu, 0, code[i]);
+        assert_false(vcpu_model_exit(vcpu, SVM_EXIT_VMMCALL, 0, 0));
+    }
+}
+
+/* More of them than are remembered, some with the same low bits of RIP. */
+static void many_places_take_turns(void **state)
+{
+    (void)state;
+    for (unsigned round = 0; round < 3; round++)
+        for (unsigned i = 0; i < 24; i++)
+            assert_steps(5 * i, i % 3 ? "0f a2" : "66 0f a2");
+}
+
 static void code_is_stepped_over_in_each_mode(void **state)
 {
     (void)state;
@@ -208,6 +253,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(code_is_stepped_over_in_each_mode, start),
+        cmocka_unit_test_setup(calls_are_stepped_over_in_each_mode, start),
+        cmocka_unit_test_setup(a_call_that_became_another_instruction_stops_the_domain, start),
+        cmocka_unit_test_setup(many_places_take_turns, start),
         cmocka_unit_test_setup(the_mode_decides_what_stands_there, start),
         cmocka_unit_test_setup(segment_bases_count_outside_of_64_bit_code, start),
         cmocka_unit_test_setup(shadows_end_with_the_instruction, start),

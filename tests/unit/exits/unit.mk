@@ -17,5 +17,5 @@ unit/exits/$(1) := $$(EXITS_ON_MODEL)
 unit-flags/exits/$(1) := $$(EXITS_FLAGS)
 endef
 $(foreach test,test_cr test_msr test_io test_call test_call_attest test_cpuid test_npf test_event \
-	test_fetch test_operand test_life,$(eval $(call exits_test,$(test))))
+	test_fetch test_moves test_operand test_life,$(eval $(call exits_test,$(test))))
 $(foreach test,test_exception test_instructions,$(eval $(call exits_test,$(test))))

@@ -239,8 +239,8 @@ static void a_domain_with_virtual_interrupts_has_no_apic(void **state)
     uint64_t value = APIC_ICR_SELF | 0x31;
 
     (void)state;
-    assert_false(vdev_memory(vault, APIC_BASE_DEFAULT + APIC_ICR_LOW, 4, true, &value));
-    assert_false(vdev_memory(vault, APIC_BASE_DEFAULT + APIC_ID, 4, false, &value));
+    assert_false(vdev_write(vault, APIC_BASE_DEFAULT + APIC_ICR_LOW, 4, value));
+    assert_false(vdev_read(vault, APIC_BASE_DEFAULT + APIC_ID, 4, &value));
     assert_int_equal(cpu_model.apic_log.count, 0);
 }
 
@@ -250,9 +250,9 @@ static void reads_are_not_answered(void **state)
     uint64_t value = 0;
 
     (void)state;
-    assert_false(vdev_memory(work, APIC_BASE_DEFAULT + APIC_ID, 4, false, &value));
-    assert_false(vdev_memory(work, APIC_BASE_DEFAULT + 0x1000, 4, false, &value));
-    assert_false(vdev_memory(work, APIC_BASE_DEFAULT + (1ull << 32), 4, true, &value));
+    assert_false(vdev_read(work, APIC_BASE_DEFAULT + APIC_ID, 4, &value));
+    assert_false(vdev_read(work, APIC_BASE_DEFAULT + 0x1000, 4, &value));
+    assert_false(vdev_write(work, APIC_BASE_DEFAULT + (1ull << 32), 4, value));
 }
 
 int main(void)

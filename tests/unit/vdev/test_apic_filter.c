@@ -321,11 +321,16 @@ static void other_registers_cannot_be_written(void **state)
         enum apic_rule rule;
         uint32_t mask;
     } open[] = {
-        {0x080, APIC_RULE_PASS, 0xff},       {0x0b0, APIC_RULE_PASS, 0},
-        {0x0d0, APIC_RULE_PASS, 0xff000000}, {0x0e0, APIC_RULE_PASS, 0xffffffff},
-        {0x0f0, APIC_RULE_PASS, 0x3ff},      {0x280, APIC_RULE_PASS, 0},
-        {0x2f0, APIC_RULE_KEEP, 0},          {0x300, APIC_RULE_ICR_LOW, 0},
-        {0x310, APIC_RULE_ICR_HIGH, 0},      {0x380, APIC_RULE_PASS, 0xffffffff},
+        {0x080, APIC_RULE_PASS, 0xff},
+        {0x0b0, APIC_RULE_PASS, 0},
+        {0x0d0, APIC_RULE_LOGICAL, 0xff000000},
+        {0x0e0, APIC_RULE_LOGICAL, 0xffffffff},
+        {0x0f0, APIC_RULE_PASS, 0x3ff},
+        {0x280, APIC_RULE_PASS, 0},
+        {0x2f0, APIC_RULE_KEEP, 0},
+        {0x300, APIC_RULE_ICR_LOW, 0},
+        {0x310, APIC_RULE_ICR_HIGH, 0},
+        {0x380, APIC_RULE_PASS, 0xffffffff},
         {0x3e0, APIC_RULE_PASS, 0xb},
     };
     unsigned found = 0;
@@ -339,7 +344,8 @@ static void other_registers_cannot_be_written(void **state)
             continue;
         for (unsigned i = 0; i < sizeof(open) / sizeof(open[0]); i++)
             if (open[i].offset == offset) {
-                expected = (struct apic_store){open[i].rule, open[i].mask, false};
+                expected =
+                    (struct apic_store){.rule = (uint8_t)open[i].rule, .value = open[i].mask};
                 found++;
             }
         assert_int_equal(store.rule, expected.rule);
@@ -347,6 +353,20 @@ static void other_registers_cannot_be_written(void **state)
         assert_int_equal(store.denied, expected.denied);
     }
     assert_int_equal(found, sizeof(open) / sizeof(open[0]));
+}
+
+/* The straight path decides as the table does. */
+static void what_passes_by_the_straight_path_is_what_the_filter_passes(void **state)
+{
+    (void)state;
+    for (uint32_t offset = 0; offset < 0x1000; offset++) {
+        struct apic_store store = apic_filter_write(offset, 0xffffffff);
+        uint32_t mask;
+
+        assert_int_equal(apic_passes(offset, &mask), store.rule == APIC_RULE_PASS);
+        if (store.rule == APIC_RULE_PASS)
+            assert_int_equal(mask, store.value);
+    }
 }
 
 int main(void)
@@ -364,6 +384,7 @@ int main(void)
         cmocka_unit_test(local_interrupts_are_fixed_or_nmi),
         cmocka_unit_test(local_interrupts_have_their_defined_bits_alone),
         cmocka_unit_test(other_registers_cannot_be_written),
+        cmocka_unit_test(what_passes_by_the_straight_path_is_what_the_filter_passes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

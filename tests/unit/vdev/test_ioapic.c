@@ -29,7 +29,8 @@ static int start(void **state)
 
 static bool access_register(uint32_t offset, bool is_write, uint64_t *value)
 {
-    return vdev_memory(work, IOAPIC_BASE_DEFAULT + offset, 4, is_write, value);
+    return is_write ? vdev_write(work, IOAPIC_BASE_DEFAULT + offset, 4, *value)
+                    : vdev_read(work, IOAPIC_BASE_DEFAULT + offset, 4, value);
 }
 
 static void select(uint32_t index)
@@ -181,7 +182,7 @@ static void other_accesses_are_refused(void **state)
     for (unsigned size = 1; size <= 8; size *= 2)
         for (uint32_t offset = IOAPIC_WINDOW; offset < IOAPIC_WINDOW + 4; offset++)
             if (size != 4 || offset != IOAPIC_WINDOW)
-                assert_false(vdev_memory(work, IOAPIC_BASE_DEFAULT + offset, size, true, &value));
+                assert_false(vdev_write(work, IOAPIC_BASE_DEFAULT + offset, size, value));
     assert_int_equal(cpu_model.ioapic_log.count, 0);
 }
 
