@@ -10,6 +10,11 @@
  * notes it; at the next flush that is due its shadow is compared with it and it is read-only again.
  * So no instruction has to be emulated, and a table may map itself.
  *
+ * Two things are otherwise than on a CPU. What a device or core itself writes to a page that is a
+ * table already is not seen before that table is linked anew or written by a CPU. And with the
+ * guest's CR0.WP clear and CR4.SMAP set, what its supervisor has written to a user's read-only
+ * page with AC set it can reach without.
+ *
  * The VMCB of a vCPU that runs on shadow tables has, whatever the guest wrote:
  *   CR0  PG and WP set; PE set (paged real mode where the guest's is clear, 15.19)
  *   CR4  PAE set; PCIDE and LA57 clear; SMEP and SMAP clear while the guest's CR0.PG is, else its

@@ -20,14 +20,13 @@ static unsigned level_shift(uint32_t role, unsigned level)
     return 12 + ((role & ROLE_FORMAT) == ROLE_LEGACY ? 10 : 9) * (level - 1);
 }
 
-static bool is_page(const struct shadow *s, uint32_t role, unsigned level, uint64_t entry)
+static bool is_page(uint32_t role, unsigned level, uint64_t entry)
 {
     if (level == 1 || !(entry & PTE_PS))
         return level == 1;
     if ((role & ROLE_FORMAT) == ROLE_LEGACY)
         return role & ROLE_PSE;
-    return level == 2 ||
-           (level == 3 && (role & ROLE_FORMAT) == ROLE_LONG && s->config.has_1g_pages);
+    return level == 2 || (level == 3 && (role & ROLE_FORMAT) == ROLE_LONG);
 }
 
 /* The bits that must be clear in an entry of 8 bytes. */
@@ -52,7 +51,7 @@ static uint64_t reserved_bits(const struct shadow *s, uint32_t role, unsigned le
 static struct guest_entry decode_legacy(const struct shadow *s, uint32_t role, unsigned level,
                                         uint64_t entry)
 {
-    struct guest_entry e = {.is_page = is_page(s, role, level, entry)};
+    struct guest_entry e = {.is_page = is_page(role, level, entry)};
     uint64_t high = (entry & ENTRY_LEGACY_HIGH) << (32 - 13);
 
     e.access = ROLE_X;
@@ -74,7 +73,7 @@ struct guest_entry guest_decode(const struct shadow *s, uint32_t role, unsigned 
     if (is_legacy) {
         e = decode_legacy(s, role, level, entry);
     } else {
-        e.is_page = is_page(s, role, level, entry);
+        e.is_page = is_page(role, level, entry);
         e.address = entry & PTE_ADDRESS;
         if (e.is_page)
             e.address &= ~((1ull << level_shift(role, level)) - 1);
