@@ -27,9 +27,24 @@ $(BENCH_BUILD)/measure: $(BENCH_BUILD)/measured_begin.o $(BENCH_MEASURED) \
 		$(BENCH_BUILD)/measured_end.o $(BENCH_MODELS)
 	@$(CC) -no-pie -o $@ $^ -lcmocka -lsodium -Wl,-z,noexecstack
 
+BENCH_TOOLS := $(addprefix $(BENCH_BUILD)/,appraise measure count.so workloads nothing)
+
 # PARTS="trips memory" measures only those and leaves the other figures as they are recorded.
 .PHONY: bench
 bench: ## install what is needed, build, measure; records the figures of docs/performance.md
 	@scripts/setup.sh test
-	@$(MAKE) --no-print-directory all $(BENCH_BUILD)/appraise $(BENCH_BUILD)/measure
+	@$(MAKE) --no-print-directory all $(BENCH_TOOLS)
 	@tests/bench/bench.py --update $(PARTS)
+
+# What workloads.py runs: a plugin for QEMU, /init of the counted Linux, and what that executes.
+$(BENCH_BUILD)/count.so: tests/bench/plugin.c tests/bench/plugin.h tests/bench/marker.h
+	@mkdir -p $(@D)
+	@$(CC) $(HOST_CFLAGS) -shared -fPIC -fvisibility=hidden -o $@ $<
+
+$(BENCH_BUILD)/workloads: tests/bench/workloads.c tests/bench/marker.h
+	@mkdir -p $(@D)
+	@$(CC) $(HOST_CFLAGS) -static -o $@ $< -lsodium
+
+$(BENCH_BUILD)/nothing: tests/bench/nothing.S
+	@mkdir -p $(@D)
+	@$(CC) -static -nostdlib -Wl,--build-id=none -o $@ $<

@@ -12,6 +12,7 @@ import measuring  # noqa: E402
 import package  # noqa: E402
 import size  # noqa: E402
 import trips  # noqa: E402
+import workloads  # noqa: E402
 from console import MachineError  # noqa: E402
 
 RECORDED = ROOT / "tests" / "bench" / "recorded.json"
@@ -19,6 +20,7 @@ PAGE = ROOT / "docs" / "performance.md"
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 # In the order of the page: how each part is measured, and shown.
 PARTS = {"trips": (trips.measure, trips.table),
+         "workloads": (workloads.measure, workloads.table),
          "memory": (size.withheld_memory, size.memory_table),
          "core": (size.core, size.core_table),
          "measuring": (measuring.boot, measuring.table),
@@ -30,7 +32,7 @@ class RecordError(Exception):
 
 
 ERRORS = (RecordError, MachineError, package.PackageError, appraisals.AppraisalError,
-          measuring.MeasuringError)
+          measuring.MeasuringError, workloads.WorkloadError)
 
 
 def read():
