@@ -15,6 +15,14 @@ static const struct bh_msr *find_row(const struct vcpu *vcpu, uint32_t number)
     return NULL;
 }
 
+/* Where the local APIC lies is the core's; who boots is the domain's first vCPU (16.3.1). */
+static uint64_t apic_base(const struct vcpu *vcpu)
+{
+    uint64_t base = read_msr(MSR_APIC_BASE) & ~(uint64_t)APIC_BASE_BSP;
+
+    return vcpu->id == 0 ? base | APIC_BASE_BSP : base;
+}
+
 /* What the domain reads; false: #GP(0). */
 static bool read_value(const struct vcpu *vcpu, const struct bh_msr *row, uint64_t *value)
 {
@@ -23,8 +31,10 @@ static bool read_value(const struct vcpu *vcpu, const struct bh_msr *row, uint64
         *value = row->value;
         return true;
     case BH_MSR_HARDWARE:
-    case BH_MSR_APIC_BASE:
         *value = read_msr(row->number);
+        return true;
+    case BH_MSR_APIC_BASE:
+        *value = apic_base(vcpu);
         return true;
     case BH_MSR_EFER:
         *value = vcpu->efer;
@@ -45,7 +55,7 @@ static bool write_value(struct vcpu *vcpu, const struct bh_msr *row, uint64_t va
     case BH_MSR_EFER:
         return mode_write_efer(vcpu, value);
     case BH_MSR_APIC_BASE:
-        return value == read_msr(row->number);
+        return value == apic_base(vcpu);
     default:
         return false;
     }

@@ -44,7 +44,7 @@ static bool check_cores(const struct bh_domain *d, uint32_t n, uint32_t *taken,
 {
     if (d->ncores == 0 || d->ncores > BH_MAX_CORES)
         return policy_fail(fault, POLICY_DOMAIN_CORES, n, d->ncores);
-    if (d->ncores > 1)
+    if (d->ncores > 1 && d->interrupts != BH_DIRECT)
         return policy_fail(fault, POLICY_DOMAIN_MANY_CORES, n, d->ncores);
     for (uint32_t i = 0; i < BH_MAX_CORES; i++) {
         uint8_t core = d->core[i];

@@ -4,6 +4,7 @@
 
 /* APM vol. 2, 16.3.1 and 16.9 */
 #define APIC_BASE_DEFAULT 0xfee00000u
+#define APIC_BASE_BSP     0x00000100u /* this CPU booted */
 #define APIC_BASE_X2APIC  0x00000400u
 #define APIC_BASE_ENABLE  0x00000800u
 #define APIC_BASE_ADDRESS 0xffffffffff000u

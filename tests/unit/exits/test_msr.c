@@ -139,13 +139,16 @@ static void a_domain_has_its_own_rows_only(void **state)
 
 static void the_local_apic_stays_where_it_is(void **state)
 {
-    uint64_t base = cpu_model_msr(MSR_APIC_BASE);
+    uint64_t base = cpu_model_msr(MSR_APIC_BASE) | APIC_BASE_BSP;
 
     (void)state;
     assert_read(MSR_APIC_BASE, base);
     assert_written(MSR_APIC_BASE, base);
     for (unsigned bit = 0; bit < 64; bit++)
         assert_refused(MSR_APIC_BASE, true, base ^ 1ull << bit);
+    image_model.domain[WORK].ncores = 2;
+    vcpu = vcpu_model_init_id(WORK, 1);
+    assert_read(MSR_APIC_BASE, base & ~(uint64_t)APIC_BASE_BSP);
     assert_int_equal(cpu_model.msr_log.count, 0);
 }
 

@@ -15,6 +15,7 @@
 #define FIRST_SEED 1u
 #define TEXT_MAX   8192u
 #define DOMAINS    5u
+#define CORES      8u
 
 /* Machine memory by 4-KiB frames: all RAM of random.machine. */
 #define FRAMES (0x20000000u / 4096u)
@@ -97,12 +98,15 @@ static void write_kernel(unsigned index, const char *boot)
     write("%s }\n", chance(50) ? " cmdline \"x y\"" : "");
 }
 
-static void write_domain(unsigned index, unsigned core)
+static void write_domain(unsigned index, unsigned core, unsigned cores)
 {
     bool is_primary = has_primary && index == 0;
 
-    write("    domain d%u {\n        %s %strusted\n        cores %u\n", index,
+    write("    domain d%u {\n        %s %strusted\n        cores %u", index,
           is_primary ? "primary" : "microvm", chance(50) ? "un" : "", core);
+    for (unsigned i = 1; i < cores; i++)
+        write(", %u", (core + CORES - i) % CORES);
+    write("\n");
     if (is_primary) {
         write("        interrupts direct\n        memory rest\n");
         write_devices();
@@ -119,7 +123,7 @@ static void write_domain(unsigned index, unsigned core)
         else
             write("        boot flat \"f%u\" at 0x%x\n", index, pick(2) * 0x1000);
     }
-    if (chance(40))
+    if (cores == 1 && chance(40))
         write("        paging %s %u KiB\n", chance(50) ? "any" : "shadow", 256 + 4 * pick(10));
     write_words();
     write("    }\n");
@@ -140,7 +144,7 @@ static void write_channel(unsigned index, unsigned domains, bool may_dma)
 
 static void write_policy(void)
 {
-    unsigned domains = 1 + pick(DOMAINS), first_core = pick(8);
+    unsigned domains = 1 + pick(DOMAINS), first_core = pick(CORES);
     unsigned channels = domains > 1 ? pick(5) : 0;
     bool may_dma;
 
@@ -150,7 +154,8 @@ static void write_policy(void)
     if (chance(50))
         write("    attest %s\n", chance(50) ? "required" : "optional");
     for (unsigned i = 0; i < domains; i++)
-        write_domain(i, (first_core + i) % 8);
+        write_domain(i, (first_core + i) % CORES,
+                     has_primary && i == 0 && chance(50) ? 1 + pick(CORES + 1 - domains) : 1);
     may_dma = strstr(text, "devices e") != NULL;
     for (unsigned i = 0; i < channels; i++)
         write_channel(i, domains, may_dma);

@@ -36,7 +36,7 @@ static void cpuid_hides_what_is_not_for_guests(void **state)
     assert_int_equal(cpuid(WORK, 0)->or_[EAX], 0xd);
     assert_int_equal(cpuid(WORK, 0x80000000)->or_[EAX], 0x80000008);
     assert_null(cpuid(WORK, 0x8000000a)); /* SVM's features */
-    assert_memory_equal(&cpuid(WORK, BH_CPUID_BASE)->or_[EBX], "BulkheadBulk", 12);
+    assert_memory_equal(&cpuid(WORK, BH_CPUID_BASE)->or_[1], "BulkheadBulk", 12);
     for (unsigned domain = 0; domain < 2; domain++) {
         assert_false(shown(domain, 0x80000001, ECX) & 1u << 2);  /* SVM */
         assert_false(shown(domain, 0x80000001, ECX) & 1u << 12); /* SKINIT */
@@ -83,6 +83,34 @@ static void msr_rows_answer_what_linux_asks(void **state)
     assert_null(msr(WORK, 0xc0010114)); /* VM_CR: no row, so #GP */
     assert_null(msr(WORK, 0xc0010117)); /* VM_HSAVE_PA */
     assert_null(msr(WORK, 0xc0010111)); /* SMM_BASE */
+}
+
+/* APM vol. 3, E.3.2 and E.4.7: two cores of one package, told apart by two bits of their APIC ids.
+ */
+static void cpuid_counts_the_domains_cores(void **state)
+{
+    struct front other;
+    struct image kept = image;
+
+    (void)state;
+    assert_int_equal(cpuid(WORK, 1)->or_[1], 0x00010000);
+    assert_int_equal(cpuid(WORK, 1)->or_[3], 0);
+    assert_int_equal(cpuid(WORK, 0x80000008)->or_[2], 0);
+    bits_emit("policy \"x\" { version 1 machine \"machines/qemu-q35.machine\"\n"
+              "    domain a { primary untrusted cores 3, 1 interrupts direct memory rest\n"
+              "        boot flat \"a\" at 0x100000 } }\n",
+              &other, &image);
+    assert_int_equal(bits_domain(&image, 0)->ncores, 2);
+    assert_int_equal(bits_domain(&image, 0)->core[0], 3);
+    assert_int_equal(bits_domain(&image, 0)->core[1], 1);
+    assert_int_equal(cpuid(0, 1)->or_[1], 0x00020000);
+    assert_int_equal(cpuid(0, 1)->or_[3], 1u << 28);
+    assert_int_equal(cpuid(0, 0x80000001)->or_[2], 1u << 1);
+    assert_int_equal(cpuid(0, 0x80000008)->or_[2], 0x2001);
+    assert_true(verify_image(&other, image.bytes, image.size, true));
+    free(image.bytes);
+    front_free(&other);
+    image = kept;
 }
 
 static void domains_are_described(void **state)
@@ -296,6 +324,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cpuid_hides_what_is_not_for_guests),
         cmocka_unit_test(msr_rows_answer_what_linux_asks),
+        cmocka_unit_test(cpuid_counts_the_domains_cores),
         cmocka_unit_test(domains_are_described),
         cmocka_unit_test(modules_have_their_texts),
         cmocka_unit_test(attestation_is_required_unless_said_optional),

@@ -26,6 +26,14 @@ static const struct {
 #define CPUID_ROWS  (sizeof(cpuid_rows) / sizeof(cpuid_rows[0]))
 #define CPUID_CLASS 0xffff0000u /* basic, hypervisor or extended */
 
+#define LEAF_FEATURES  0x00000001u
+#define COUNT_SHIFT    16 /* EBX: logical processors */
+#define EDX_HTT        (1u << 28)
+#define LEAF_EXTENDED  0x80000001u
+#define ECX_CMP_LEGACY (1u << 1) /* they are cores, not threads */
+#define LEAF_SIZES     0x80000008u
+#define ID_SIZE_SHIFT  12 /* ECX: bits of the APIC id that tell cores apart; 7:0: cores - 1 */
+
 /* The highest leaf with a row in the class of this one. */
 static uint32_t highest_leaf(uint32_t leaf)
 {
@@ -35,6 +43,27 @@ static uint32_t highest_leaf(uint32_t leaf)
         if ((cpuid_rows[i].row.leaf & CPUID_CLASS) == leaf && cpuid_rows[i].row.leaf > highest)
             highest = cpuid_rows[i].row.leaf;
     return highest;
+}
+
+/* What the leaves say of the domain's cores (APM vol. 3, E.3.2, E.4.2, E.4.7 and E.5.3): one
+ * package. */
+static void set_topology(struct bh_cpuid *row, const struct domain *domain)
+{
+    uint32_t cores = domain->core_count, id_size = 0;
+
+    for (unsigned i = 0; i < cores; i++)
+        while (domain->core[i].value >> id_size != 0)
+            id_size++;
+    if (row->leaf == LEAF_FEATURES)
+        row->or_[1] |= cores << COUNT_SHIFT;
+    if (cores == 1)
+        return;
+    if (row->leaf == LEAF_FEATURES)
+        row->or_[3] |= EDX_HTT;
+    if (row->leaf == LEAF_EXTENDED)
+        row->or_[2] |= ECX_CMP_LEGACY;
+    if (row->leaf == LEAF_SIZES)
+        row->or_[2] |= (cores - 1) | id_size << ID_SIZE_SHIFT;
 }
 
 void emit_cpuid(struct emission *emission, unsigned domain)
@@ -53,6 +82,7 @@ void emit_cpuid(struct emission *emission, unsigned domain)
             row->or_[0] = highest_leaf(row->leaf);
         if (row->leaf == BH_CPUID_BASE)
             memcpy(&row->or_[1], BH_CPUID_SIGNATURE, 12);
+        set_topology(row, &emission->policy->domain[domain]);
         all->count++;
     }
     own->count = all->count - own->offset;

@@ -106,6 +106,19 @@ static void check_paging(struct front *front, const struct domain *domain)
                front_format(front, "%u", BH_SHADOW_POOL_MAX / 1024), NULL);
 }
 
+static void check_core_list(struct front *front, const struct domain *domain)
+{
+    for (unsigned i = 0; i < domain->core_count; i++)
+        for (unsigned j = 0; j < i; j++)
+            if (domain->core[i].value == domain->core[j].value)
+                report(front, CHECK_core_repeated, domain->core[i].at, domain->name.value,
+                       front_format(front, "%llu", (unsigned long long)domain->core[i].value),
+                       NULL);
+    if (domain->core_count > 1 && domain->kind.value == BH_MICROVM)
+        report(front, CHECK_one_core, domain->core[1].at, domain->name.value,
+               "a microvm has no local APIC to start a second one by", NULL);
+}
+
 static void check_domain(struct front *front, const struct domain *domain)
 {
     need(front, domain->name, domain->kind.at, "primary or microvm",
@@ -118,8 +131,7 @@ static void check_domain(struct front *front, const struct domain *domain)
     check_kind(front, domain);
     check_paging(front, domain);
     check_words(front, domain);
-    if (domain->core_count > 1)
-        report(front, CHECK_one_core, domain->core[1].at, domain->name.value, NULL);
+    check_core_list(front, domain);
 }
 
 /* Files are modules, and modules are found by name alone. */

@@ -202,11 +202,38 @@ static const struct cpuid_fact {
 
 #define CPUID_FACTS (sizeof(cpuid_facts) / sizeof(cpuid_facts[0]))
 
-/* What the table says, with the parts that hang on other rows. */
-static struct bh_cpuid cpuid_expected(const struct cpuid_fact *fact)
+/* What the rows must say of a domain's cores, by leaf; APIC ids are core numbers, as bits. */
+static void expect_cores(const struct domain *domain, struct bh_cpuid *row)
+{
+    uint64_t highest = 0;
+    uint32_t width;
+
+    for (unsigned i = 0; i < domain->core_count; i++)
+        if (domain->core[i].value > highest)
+            highest = domain->core[i].value;
+    width = highest >= 8 ? 4 : highest >= 4 ? 3 : highest >= 2 ? 2 : 1;
+    switch (row->leaf) {
+    case 1: /* logical processor count, HTT */
+        row->or_[1] |= domain->core_count << 16;
+        row->or_[3] |= domain->core_count > 1 ? 1u << 28 : 0;
+        break;
+    case 0x80000001: /* CmpLegacy */
+        row->or_[2] |= domain->core_count > 1 ? 1u << 1 : 0;
+        break;
+    case 0x80000008: /* NC, ApicIdSize */
+        row->or_[2] |= domain->core_count > 1 ? (domain->core_count - 1) | width << 12 : 0;
+        break;
+    default:
+        break;
+    }
+}
+
+/* What the table says, with the parts that hang on other rows or on the policy. */
+static struct bh_cpuid cpuid_expected(const struct domain *domain, const struct cpuid_fact *fact)
 {
     struct bh_cpuid row = fact->row;
 
+    expect_cores(domain, &row);
     if (row.leaf == 0 || row.leaf == 0x40000000 || row.leaf == 0x80000000)
         for (size_t i = 0; i < CPUID_FACTS; i++)
             if (cpuid_facts[i].row.leaf >> 28 == row.leaf >> 28 &&
@@ -227,7 +254,7 @@ static void verify_cpuid(struct verification *v, unsigned index, uint32_t *next)
         differ(v, domain->name.at, "%s's CPUID rows aren't its own", domain->name.value);
     *next += run.count;
     for (size_t i = 0; i < CPUID_FACTS; i++) {
-        struct bh_cpuid row = cpuid_expected(&cpuid_facts[i]);
+        struct bh_cpuid row = cpuid_expected(domain, &cpuid_facts[i]);
 
         if (!in_scope(domain, cpuid_facts[i].scope))
             continue;
