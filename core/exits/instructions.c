@@ -56,11 +56,16 @@ void exit_trap(struct vcpu *vcpu)
     (void)vcpu;
 }
 
-/* INVD would drop what others have written (APM vol. 2, 15.13.2). */
+/*
+ * INVD would drop what others have written (APM vol. 2, 15.13.2). QEMU doesn't tell the two apart,
+ * so either may stand here.
+ */
 void exit_wbinvd(struct vcpu *vcpu)
 {
+    struct insn insn = exits_fetch(vcpu);
+
+    skip(vcpu, &insn, insn.opcode == 0x0f08 || insn.opcode == 0x0f09);
     wbinvd();
-    exits_skip_two_byte(vcpu, vcpu->vmcb->exitcode == SVM_EXIT_INVD ? 0x08 : 0x09);
 }
 
 #define XCR0_X87 1u

@@ -4,6 +4,8 @@
  *   attack NAME   try one
  *   all           try all after which the domain goes on, then give the sum
  *   check         ask vault only
+ *   endless       raise #DB without end
+ *   probe NAME    do what the intercept of that name is for
  * Each attack ends with one line, after vault was asked whether it is intact.
  */
 #include "domains/intruder/attacks/targets.h"
@@ -189,7 +191,7 @@ static void check(void)
 
 static void obey(const char *line)
 {
-    static const char attack[] = "attack ";
+    static const char attack[] = "attack ", probe[] = "probe ";
 
     if (strcmp(line, "list") == 0)
         list();
@@ -197,8 +199,12 @@ static void obey(const char *line)
         run_all();
     else if (strcmp(line, "check") == 0)
         check();
+    else if (strcmp(line, "endless") == 0)
+        endless_debug();
     else if (strlen(line) > sizeof(attack) - 1 && memcmp(line, attack, sizeof(attack) - 1) == 0)
         run_named(line + sizeof(attack) - 1);
+    else if (memcmp(line, probe, sizeof(probe) - 1) == 0)
+        probe_named(line + sizeof(probe) - 1);
     else
         flat_print("standin: error: unknown command: %s", line);
 }

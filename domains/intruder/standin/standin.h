@@ -18,6 +18,12 @@ extern const struct subject sweep_memory_attacks, sweep_port_attacks, sweep_msr_
 /* Attacks after which this domain is stopped: core's console tells the end. */
 extern const struct subject fatal_attacks;
 
+/* Does what the intercept of that name is for, and prints the outcome. */
+void probe_named(const char *name);
+
+/* Raises #DB without end; ends this domain when its timer interrupts that. */
+void endless_debug(void);
+
 /* Finds and maps the channel to vault. False if there is none. */
 bool victim_find(void);
 
