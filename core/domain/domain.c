@@ -17,6 +17,8 @@ void domains_place(const struct bh_header *checked, struct boot_info *info,
 {
     policy = checked;
     domain_place_all(policy, info, cpus, starts);
+    for (uint32_t i = 0; i < policy->domains.count; i++)
+        exits_init_domain(policy, i);
 }
 
 static struct vmcb_segment flat_segment(uint16_t selector, uint16_t attributes)

@@ -41,12 +41,29 @@ static bool write_cr(struct vcpu *vcpu, unsigned cr, uint64_t value)
     }
 }
 
+/*
+ * Moves the 16 bits of an LMSW or SMSW between memory and `word`. In 64-bit code paging's rights
+ * are all that counts, and shadow tables know them; the limits and types of segments core doesn't
+ * look at. False: the domain takes a fault.
+ */
+static bool move_word(struct vcpu *vcpu, const struct insn *insn, bool is_write, uint16_t *word)
+{
+    uint64_t linear = exits_linear(vcpu, insn);
+
+    if (!vcpu->shadow || !mode_is_64_bit(vcpu))
+        exits_stop(vcpu, "its SMSW or LMSW has an operand in memory");
+    if ((uint64_t)((int64_t)(linear << 16) >> 16) != linear) { /* not canonical, 5.3.1 */
+        svm_inject_exception(vcpu, VECTOR_GP, 0);
+        return false;
+    }
+    return exits_touch_word(vcpu, linear, is_write, word);
+}
+
 /* The value of register `cr` after `insn`; false if it doesn't write that register. */
 static bool new_value(const struct vcpu *vcpu, const struct insn *insn, unsigned cr,
-                      uint64_t *value)
+                      uint64_t operand, uint64_t *value)
 {
     uint64_t old = mode_cr0(vcpu);
-    uint64_t operand = svm_get_gpr(vcpu, insn->reg);
 
     switch (insn->kind) {
     case INSN_MOV_TO_CR:
@@ -57,7 +74,7 @@ static bool new_value(const struct vcpu *vcpu, const struct insn *insn, unsigned
         return cr == 0;
     case INSN_LMSW: /* sets PE but can't clear it (APM vol. 3) */
         *value = (old & ~(uint64_t)(LMSW_BITS & ~CR0_PE)) | (operand & LMSW_BITS);
-        return cr == 0 && !insn->memory.is_there;
+        return cr == 0;
     default:
         return false;
     }
@@ -66,9 +83,15 @@ static bool new_value(const struct vcpu *vcpu, const struct insn *insn, unsigned
 static void answer_write(struct vcpu *vcpu, const struct insn *insn, unsigned cr)
 {
     uint64_t rip = vcpu->vmcb->rip + insn->length;
-    uint64_t value;
+    uint64_t operand = svm_get_gpr(vcpu, insn->reg), value;
+    uint16_t word = 0;
 
-    if (!new_value(vcpu, insn, cr, &value))
+    if (insn->kind == INSN_LMSW && insn->memory.is_there) {
+        if (!move_word(vcpu, insn, false, &word))
+            return;
+        operand = word;
+    }
+    if (!new_value(vcpu, insn, cr, operand, &value))
         exits_stop(vcpu, "its write of a control register is no instruction that core knows");
     if (!write_cr(vcpu, cr, value)) {
         svm_inject_exception(vcpu, VECTOR_GP, 0);
@@ -77,18 +100,30 @@ static void answer_write(struct vcpu *vcpu, const struct insn *insn, unsigned cr
     exits_set_rip(vcpu, rip);
 }
 
+/* SMSW stores as many bits of CR0 as its operand has; 16 in memory (APM vol. 3). */
+static bool store_word(struct vcpu *vcpu, const struct insn *insn, uint64_t value)
+{
+    uint64_t old = svm_get_gpr(vcpu, insn->reg);
+    uint16_t word = (uint16_t)value;
+
+    if (insn->memory.is_there)
+        return move_word(vcpu, insn, true, &word);
+    svm_set_gpr(vcpu, insn->reg, insn->width == 2 ? (old & ~0xffffull) | word : value);
+    return true;
+}
+
 static void answer_read(struct vcpu *vcpu, const struct insn *insn, unsigned cr)
 {
     uint64_t value = read_cr(vcpu, cr);
-    uint64_t old = svm_get_gpr(vcpu, insn->reg);
 
-    if (insn->kind == INSN_MOV_FROM_CR && insn->cr == cr)
+    if (insn->kind == INSN_SMSW && cr == 0) {
+        if (!store_word(vcpu, insn, value))
+            return;
+    } else if (insn->kind == INSN_MOV_FROM_CR && insn->cr == cr) {
         svm_set_gpr(vcpu, insn->reg, mode_is_64_bit(vcpu) ? value : (uint32_t)value);
-    else if (insn->kind == INSN_SMSW && cr == 0 && !insn->memory.is_there)
-        svm_set_gpr(vcpu, insn->reg,
-                    insn->width == 2 ? (old & ~0xffffull) | (value & 0xffff) : value);
-    else
+    } else {
         exits_stop(vcpu, "its read of a control register is no instruction that core knows");
+    }
     exits_set_rip(vcpu, vcpu->vmcb->rip + insn->length);
 }
 

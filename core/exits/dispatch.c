@@ -1,5 +1,6 @@
 #include "core/audit/audit.h"
 #include "core/exits/handlers.h"
+#include "core/exits/mode.h"
 #include "core/platform/platform.h"
 #include "core/vdev/vdev.h"
 #include "lib/format.h"
@@ -33,8 +34,14 @@ static uint64_t slot_of(uint64_t code)
     return code == UINT64_MAX || code == UINT32_MAX ? SVM_SLOT_INVALID : SVM_SLOT_OTHER;
 }
 
+void exits_init_domain(const struct bh_header *image, unsigned index)
+{
+    mode_init_domain(image, index);
+}
+
 void exits_init_vcpu(struct vcpu *vcpu)
 {
+    mode_init_vcpu(vcpu);
     cpuid_init_vcpu(vcpu);
     fetch_init_vcpu(vcpu);
     vdev_init_vcpu(vcpu);

@@ -97,6 +97,9 @@ void exits_settle_event(struct vcpu *vcpu)
         vmcb->rip = vcpu->soft_rip;
         is_software = true;
     }
+    /* No exception has such a vector, and VMRUN would refuse it; QEMU 7.2 says so of interrupts. */
+    if (type == VMCB_EVENT_EXCEPTION && vector > VECTOR_LAST_EXCEPTION)
+        event = VMCB_EVENT_VALID | VMCB_EVENT_INTR | vector;
     if (!(vmcb->eventinj & VMCB_EVENT_VALID)) {
         if (!is_software) /* that instruction is executed again by itself */
             vmcb->eventinj = event;

@@ -4,6 +4,9 @@
 
 #include "core/svm/svm.h"
 
+/* Prepares what the domain's vCPUs share. The boot CPU calls it before any of them runs. */
+void exits_init_domain(const struct bh_header *image, unsigned index);
+
 /*
  * Prepares what exits of this vCPU look up: its CPUID answers and, for a domain's vCPU 0,
  * which runs before the others do, the domain's virtual devices. The

@@ -2,6 +2,7 @@
 #ifndef EXITS_HANDLERS_H
 #define EXITS_HANDLERS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/exits/decode.h"
@@ -11,7 +12,7 @@
 
 svm_exit_handler exit_bus_lock, exit_call, exit_cpuid, exit_cr, exit_dr, exit_exception,
     exit_general_protection, exit_hlt, exit_host_interrupt, exit_icebp, exit_int, exit_invlpg,
-    exit_io, exit_machine_check, exit_msr, exit_npf, exit_pause, exit_rdtsc, exit_trap,
+    exit_io, exit_machine_check, exit_msr, exit_npf, exit_pause, exit_pf, exit_rdtsc, exit_trap,
     exit_undefined, exit_unexpected, exit_wbinvd, exit_xsetbv;
 
 /*
@@ -134,6 +135,21 @@ static inline void exits_skip_0f01(struct vcpu *vcpu, uint8_t modrm)
     else
         exits_find_0f01(vcpu, modrm);
 }
+
+/*
+ * With shadow tables: reads or writes two bytes at a linear address with the rights of the code at
+ * RIP, or has the domain take the #PF for which it has none; false then.
+ */
+bool exits_touch_word(struct vcpu *vcpu, uint64_t linear, bool is_write, uint16_t *word);
+
+/*
+ * Answers an access to memory that the domain's table doesn't grant. `why` has a nested page
+ * fault's bits (VMCB_NPF_*), which are a #PF error code's.
+ */
+void exits_no_memory(struct vcpu *vcpu, uint64_t gpa, uint64_t why);
+
+/* The same for the domain's page tables, which no virtual device can hold. */
+_Noreturn void exits_no_tables(struct vcpu *vcpu, uint64_t gpa, uint64_t why);
 
 /* Hypercalls by which a domain gets evidence: call_attest.c. Results as in bulkhead/abi.h. */
 int64_t call_attest_start(struct vcpu *vcpu);

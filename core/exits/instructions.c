@@ -33,14 +33,13 @@ void exit_pause(struct vcpu *vcpu)
     skip(vcpu, &insn, insn.opcode == 0xf390);
 }
 
-/* With nested paging nothing but the CPU's own translations hangs on it. */
 void exit_invlpg(struct vcpu *vcpu)
 {
     struct insn insn = exits_fetch(vcpu);
 
     if (insn.kind != INSN_INVLPG)
         exits_stop(vcpu, "its code changed while core was answering it");
-    vcpu->vmcb->tlb_control = VMCB_TLB_FLUSH_ALL;
+    mode_invlpg(vcpu, exits_linear(vcpu, &insn));
     exits_set_rip(vcpu, vcpu->vmcb->rip + insn.length);
 }
 

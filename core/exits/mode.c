@@ -53,6 +53,92 @@ static uint64_t supported_cr4(const struct vcpu *vcpu)
     return bits;
 }
 
+/* By domain, shared by its vCPUs; made by the boot CPU before any of them runs. */
+static struct shadow shadows[BH_MAX_DOMAINS];
+
+static void flush_domain(void *owner)
+{
+    unsigned index = (unsigned)(uintptr_t)owner;
+
+    svm_vcpu_of(index, 0)->vmcb->tlb_control = VMCB_TLB_FLUSH_ALL;
+}
+
+static bool has_nested_paging(void)
+{
+    return cpuid(CPUID_EXTENDED_MAX, 0).eax >= CPUID_SVM &&
+           (cpuid(CPUID_SVM, 0).edx & CPUID_SVM_EDX_NP);
+}
+
+static bool is_shadowed(const struct bh_domain *domain)
+{
+    return domain->paging == BH_PAGING_SHADOW ||
+           (domain->paging == BH_PAGING_ANY && !has_nested_paging());
+}
+
+void mode_init_domain(const struct bh_header *image, unsigned index)
+{
+    const struct bh_domain *domain = bh_domain_row(image, index);
+    const struct shadow_config config = {
+        .p2m = (const uint64_t *)(uintptr_t)domain->table,
+        .pool = domain->shadow_base,
+        .pool_size = domain->shadow_size,
+        .vcpus = domain->ncores,
+        .address_bits = cpuid(CPUID_ADDRESS_SIZES, 0).eax & 0xff,
+        .has_1g_pages = cpuid(CPUID_EXTENDED, 0).edx & CPUID_EXTENDED_EDX_1G,
+        .flush = flush_domain,
+        .owner = (void *)(uintptr_t)index,
+    };
+
+    if (!is_shadowed(domain))
+        return;
+    if (domain->ncores > 1)
+        fatal("policy image: %s: shadow tables for more than one core are missing in this release. "
+              "Say `paging nested`, or give it one core, in the policy",
+              domain->name);
+    if (!shadow_init(&shadows[index], &config))
+        fatal("policy image: %s: core can't make shadow tables of 0x%lx bytes at 0x%lx. Give the "
+              "domain another pool in the policy",
+              domain->name, domain->shadow_size, domain->shadow_base);
+}
+
+void mode_init_vcpu(struct vcpu *vcpu)
+{
+    if (!is_shadowed(vcpu->domain))
+        return;
+    vcpu->shadow = &shadows[vcpu->index];
+    vcpu->pat = PAT_DEFAULT;
+    vcpu->vmcb->np_enable = 0;
+    for (unsigned i = 0; i < BH_INTERCEPT_WORDS; i++)
+        vcpu->vmcb->intercepts[i] |= vcpu->domain->shadow_intercepts[i];
+}
+
+static struct shadow_guest shadow_guest(const struct vcpu *vcpu)
+{
+    const struct vmcb *vmcb = vcpu->vmcb;
+
+    return (struct shadow_guest){.cr0 = vcpu->cr0,
+                                 .cr3 = vcpu->cr3,
+                                 .cr4 = vcpu->cr4,
+                                 .efer = vcpu->efer,
+                                 .pat = vcpu->pat,
+                                 .ac = (vmcb->rflags & RFLAGS_AC) && vmcb->cpl < 3};
+}
+
+/* The VMCB's registers for shadow tables: as core/mm/shadow.h demands them. */
+static void load_shadow(struct vcpu *vcpu)
+{
+    struct vmcb *vmcb = vcpu->vmcb;
+    struct shadow_guest guest = shadow_guest(vcpu);
+    uint64_t without = vcpu->cr0 & CR0_PG ? 0 : CR4_SMEP | CR4_SMAP;
+
+    vmcb->cr0 = vcpu->cr0 | CR0_PG | CR0_WP;
+    vmcb->cr3 = shadow_root(vcpu->shadow, vcpu->id, &guest);
+    vmcb->cr4 = (vcpu->cr4 & ~without) | CR4_PAE;
+    vmcb->efer |= EFER_NXE;
+    for (unsigned i = 0; i < SVM_PLACES; i++) /* this CR3 may have stood for another one */
+        vcpu->places[i].code = svm_no_code;
+}
+
 /* The one place that changes the VMCB's control registers: they follow from the domain's. */
 static void load(struct vcpu *vcpu, uint64_t cr0, uint64_t cr3, uint64_t cr4)
 {
@@ -61,10 +147,17 @@ static void load(struct vcpu *vcpu, uint64_t cr0, uint64_t cr3, uint64_t cr4)
 
     vcpu->efer = (vcpu->efer & ~(uint64_t)EFER_LMA) | (long_mode ? EFER_LMA : 0);
     vmcb->efer = (vcpu->efer & ~(uint64_t)EFER_LONG) | EFER_SVME | (long_mode ? EFER_LONG : 0);
-    vmcb->cr0 = cr0;
-    vmcb->cr3 = cr3;
-    vmcb->cr4 = cr4;
     vmcb->tlb_control = VMCB_TLB_FLUSH_ALL;
+    if (vcpu->shadow) {
+        vcpu->cr0 = cr0;
+        vcpu->cr3 = cr3;
+        vcpu->cr4 = cr4;
+        load_shadow(vcpu);
+    } else {
+        vmcb->cr0 = cr0;
+        vmcb->cr3 = cr3;
+        vmcb->cr4 = cr4;
+    }
 }
 
 void mode_start(struct vcpu *vcpu, uint64_t cr0, uint64_t cr3, uint64_t cr4, uint64_t efer)
@@ -92,7 +185,13 @@ bool mode_write_cr0(struct vcpu *vcpu, uint64_t value)
 {
     if (!cr0_is_legal(vcpu, value))
         return false;
-    load(vcpu, (value & CR0_BITS) | CR0_ET, mode_cr3(vcpu), mode_cr4(vcpu));
+    value = (value & CR0_BITS) | CR0_ET;
+    if ((value ^ mode_cr0(vcpu)) & (CR0_PE | CR0_PG | CR0_WP)) {
+        load(vcpu, value, mode_cr3(vcpu), mode_cr4(vcpu));
+    } else { /* no address means another */
+        vcpu->cr0 = value;
+        vcpu->vmcb->cr0 = value | (vcpu->shadow ? CR0_PG | CR0_WP : 0);
+    }
     return true;
 }
 
@@ -178,7 +277,30 @@ bool mode_write_pat(struct vcpu *vcpu, uint64_t value)
         if (type > PAT_TYPE_MAX || (PAT_RESERVED >> type & 1))
             return false;
     }
-    vcpu->vmcb->g_pat = value;
-    vcpu->vmcb->tlb_control = VMCB_TLB_FLUSH_ALL;
+    if (vcpu->shadow) {
+        vcpu->pat = value;
+        shadow_reset(vcpu->shadow);
+        load(vcpu, vcpu->cr0, vcpu->cr3, vcpu->cr4);
+    } else {
+        vcpu->vmcb->g_pat = value;
+        vcpu->vmcb->tlb_control = VMCB_TLB_FLUSH_ALL;
+    }
     return true;
+}
+
+void mode_invlpg(struct vcpu *vcpu, uint64_t linear)
+{
+    if (vcpu->shadow) {
+        struct shadow_guest guest = shadow_guest(vcpu);
+
+        shadow_invlpg(vcpu->shadow, vcpu->id, &guest, linear);
+    }
+    vcpu->vmcb->tlb_control = VMCB_TLB_FLUSH_ALL;
+}
+
+struct shadow_result mode_shadow_fault(struct vcpu *vcpu, uint64_t linear, uint32_t error)
+{
+    struct shadow_guest guest = shadow_guest(vcpu);
+
+    return shadow_fault(vcpu->shadow, vcpu->id, &guest, linear, error);
 }

@@ -16,6 +16,7 @@
 #include <stdbool.h>
 
 #include "core/mm/mm.h"
+#include "core/mm/shadow.h"
 #include "core/svm/svm.h"
 #include "hw/x86.h"
 
@@ -58,6 +59,10 @@ static inline struct guest_paging mode_paging(const struct vcpu *vcpu)
                                  .efer = vcpu->efer};
 }
 
+/* Makes shadow tables for a domain where the policy, or the CPU, wants them; then for each vCPU. */
+void mode_init_domain(const struct bh_header *image, unsigned index);
+void mode_init_vcpu(struct vcpu *vcpu);
+
 /* Begins with these values, which are legal together. */
 void mode_start(struct vcpu *vcpu, uint64_t cr0, uint64_t cr3, uint64_t cr4, uint64_t efer);
 
@@ -68,5 +73,11 @@ bool mode_write_cr4(struct vcpu *vcpu, uint64_t value);
 bool mode_write_cr8(struct vcpu *vcpu, uint64_t value);
 bool mode_write_efer(struct vcpu *vcpu, uint64_t value);
 bool mode_write_pat(struct vcpu *vcpu, uint64_t value);
+
+/* Forgets the translation of `linear`, as INVLPG does. */
+void mode_invlpg(struct vcpu *vcpu, uint64_t linear);
+
+/* With shadow tables: what a #PF at `linear` is about. `error`: the CPU's error code. */
+struct shadow_result mode_shadow_fault(struct vcpu *vcpu, uint64_t linear, uint32_t error);
 
 #endif

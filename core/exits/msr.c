@@ -39,6 +39,9 @@ static bool read_value(const struct vcpu *vcpu, const struct bh_msr *row, uint64
     case BH_MSR_EFER:
         *value = vcpu->efer;
         return true;
+    case BH_MSR_PAT:
+        *value = mode_pat(vcpu);
+        return true;
     default:
         return false;
     }
@@ -54,6 +57,8 @@ static bool write_value(struct vcpu *vcpu, const struct bh_msr *row, uint64_t va
         return true;
     case BH_MSR_EFER:
         return mode_write_efer(vcpu, value);
+    case BH_MSR_PAT:
+        return mode_write_pat(vcpu, value);
     case BH_MSR_APIC_BASE:
         return value == apic_base(vcpu);
     default:

@@ -1,8 +1,8 @@
 /*
- * Nested page faults (APM vol. 2, 15.25.6): a few virtual devices, and everything that the policy
- * doesn't map. A plain move from there reads all ones, as an empty bus does, and a plain move to
- * there is dropped; code that isn't there is #UD, what all ones mean. Any other way of touching
- * it stops the domain.
+ * Memory that the policy doesn't map, found by the CPU's nested page fault (APM vol. 2, 15.25.6) or
+ * by core's shadow tables (pf.c): a few virtual devices, and everything else. A plain move from
+ * there reads all ones, as an empty bus does, and a plain move to there is dropped; code that isn't
+ * there is #UD, what all ones mean. Any other way of touching it stops the domain.
  */
 #include "core/audit/audit.h"
 #include "core/exits/handlers.h"
@@ -77,45 +77,47 @@ static __attribute__((noinline)) void store(struct vcpu *vcpu, uint64_t gpa,
     finish(vcpu, insn);
 }
 
-/* No access to data: nothing answers that. */
-static void walk_or_fetch(struct vcpu *vcpu, uint64_t gpa, uint64_t why)
+static _Noreturn void stop(struct vcpu *vcpu, uint64_t gpa, uint64_t why)
 {
-    if (why & VMCB_NPF_WALK) {
-        deny(vcpu, VIOLATION_MEMORY_READ, gpa, why);
-        exits_stop(vcpu, "its page tables lie in memory that it may not reach");
-    }
-    deny(vcpu, VIOLATION_MEMORY_EXECUTE, gpa, vcpu->vmcb->rip);
-    svm_inject_exception(vcpu, VECTOR_UD, 0);
-}
-
-static _Noreturn void stop(struct vcpu *vcpu)
-{
-    uint64_t why = vcpu->vmcb->exitinfo1;
-
-    deny(vcpu, why & VMCB_NPF_WRITE ? VIOLATION_MEMORY_WRITE : VIOLATION_MEMORY_READ,
-         vcpu->vmcb->exitinfo2, why);
+    deny(vcpu, why & VMCB_NPF_WRITE ? VIOLATION_MEMORY_WRITE : VIOLATION_MEMORY_READ, gpa, why);
     exits_stop(vcpu, "it touched memory that it may not reach, not by a plain move");
 }
 
+void exits_no_tables(struct vcpu *vcpu, uint64_t gpa, uint64_t why)
+{
+    deny(vcpu, VIOLATION_MEMORY_READ, gpa, why);
+    exits_stop(vcpu, "its page tables lie in memory that it may not reach");
+}
+
 /* EOI and timer come by here: the straight path is a store that is remembered. */
-void exit_npf(struct vcpu *vcpu)
+void exits_no_memory(struct vcpu *vcpu, uint64_t gpa, uint64_t why)
 {
     const struct insn *insn;
 
-    if (vcpu->vmcb->exitinfo1 & (VMCB_NPF_WALK | VMCB_NPF_FETCH)) {
-        walk_or_fetch(vcpu, vcpu->vmcb->exitinfo2, vcpu->vmcb->exitinfo1);
+    if (why & VMCB_NPF_FETCH) { /* nothing answers that */
+        deny(vcpu, VIOLATION_MEMORY_EXECUTE, gpa, vcpu->vmcb->rip);
+        svm_inject_exception(vcpu, VECTOR_UD, 0);
         return;
     }
     insn = exits_fetch_move(vcpu);
     if (vcpu->vmcb->exitintinfo & VMCB_EVENT_VALID)
-        stop(vcpu);
-    if (!(vcpu->vmcb->exitinfo1 & VMCB_NPF_WRITE)) {
+        stop(vcpu, gpa, why);
+    if (!(why & VMCB_NPF_WRITE)) {
         if (insn->kind != INSN_LOAD)
-            stop(vcpu);
-        load(vcpu, vcpu->vmcb->exitinfo2, insn);
+            stop(vcpu, gpa, why);
+        load(vcpu, gpa, insn);
         return;
     }
     if (insn->kind != INSN_STORE && insn->kind != INSN_STORE_I)
-        stop(vcpu);
-    store(vcpu, vcpu->vmcb->exitinfo2, insn);
+        stop(vcpu, gpa, why);
+    store(vcpu, gpa, insn);
+}
+
+void exit_npf(struct vcpu *vcpu)
+{
+    const struct vmcb *vmcb = vcpu->vmcb;
+
+    if (vmcb->exitinfo1 & VMCB_NPF_WALK)
+        exits_no_tables(vcpu, vmcb->exitinfo2, vmcb->exitinfo1);
+    exits_no_memory(vcpu, vmcb->exitinfo2, vmcb->exitinfo1);
 }

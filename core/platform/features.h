@@ -9,7 +9,6 @@ struct cpu_facts {
     uint32_t features_edx; /* CPUID 1 */
     uint32_t extended_ecx; /* CPUID 8000_0001h */
     uint32_t extended_edx;
-    uint32_t svm_edx; /* CPUID 8000_000Ah */
     uint64_t vm_cr;
 };
 

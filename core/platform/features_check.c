@@ -6,15 +6,12 @@
 
 static struct cpu_facts read_facts(void)
 {
-    uint32_t highest = cpuid(CPUID_EXTENDED_MAX, 0).eax;
     struct cpu_facts f = {
         .features_edx = cpuid(CPUID_FEATURES, 0).edx,
         .extended_ecx = cpuid(CPUID_EXTENDED, 0).ecx,
         .extended_edx = cpuid(CPUID_EXTENDED, 0).edx,
     };
 
-    if (highest >= CPUID_SVM)
-        f.svm_edx = cpuid(CPUID_SVM, 0).edx;
     if (f.extended_ecx & CPUID_EXTENDED_ECX_SVM)
         f.vm_cr = read_msr(MSR_VM_CR);
     return f;

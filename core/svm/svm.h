@@ -15,6 +15,7 @@
 #include "bulkhead/image.h"
 #include "hw/svm.h"
 
+struct shadow;
 struct vcpu;
 typedef void svm_exit_handler(struct vcpu *vcpu);
 

@@ -86,6 +86,7 @@ _Static_assert(sizeof(struct vmcb) == 4096, "one page");
 #define VMCB_V_TPR 0xffull
 
 /* EVENTINJ and EXITINTINFO, 15.20 */
+#define VMCB_EVENT_VECTOR     0xffull
 #define VMCB_EVENT_TYPE_SHIFT 8
 #define VMCB_EVENT_TYPE       (7ull << VMCB_EVENT_TYPE_SHIFT)
 #define VMCB_EVENT_VECTOR     0xffull

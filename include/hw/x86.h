@@ -49,6 +49,7 @@
 #define RFLAGS_TF    0x00000100
 #define RFLAGS_IF    0x00000200
 #define RFLAGS_VM    0x00020000
+#define RFLAGS_AC    0x00040000
 
 /* DR6 and DR7, APM vol. 2, 13.1.1 */
 #define DR6_FIXED 0xffff0ff0
@@ -95,6 +96,7 @@
 #define CPUID_STRUCTURED_EBX_SMAP 0x00100000
 #define CPUID_EXTENDED_ECX_SVM    0x00000004
 #define CPUID_EXTENDED_EDX_NX     0x00100000
+#define CPUID_EXTENDED_EDX_1G     0x04000000
 #define CPUID_EXTENDED_EDX_RDTSCP 0x08000000
 #define CPUID_EXTENDED_EDX_LM     0x20000000
 #define CPUID_SVM_EDX_NP          0x00000001
@@ -124,17 +126,18 @@
 #define DESCRIPTOR_CODE32 0x00cf9b000000ffff
 
 /* Exception vectors, APM vol. 2, 8.1 */
-#define VECTOR_DE  0
-#define VECTOR_DB  1
-#define VECTOR_NMI 2
-#define VECTOR_BP  3
-#define VECTOR_OF  4
-#define VECTOR_UD  6
-#define VECTOR_DF  8
-#define VECTOR_TS  10
-#define VECTOR_GP  13
-#define VECTOR_PF  14
-#define VECTOR_MC  18
+#define VECTOR_DE             0
+#define VECTOR_DB             1
+#define VECTOR_NMI            2
+#define VECTOR_BP             3
+#define VECTOR_OF             4
+#define VECTOR_UD             6
+#define VECTOR_DF             8
+#define VECTOR_TS             10
+#define VECTOR_GP             13
+#define VECTOR_PF             14
+#define VECTOR_MC             18
+#define VECTOR_LAST_EXCEPTION 31
 
 /* Interrupts that core itself takes; its descriptor tables have a gate for each vector */
 #define EXCEPTION_COUNT 32

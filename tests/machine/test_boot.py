@@ -97,7 +97,6 @@ def test_screen(loader):
 
 @cases({
     "no-svm": ("EPYC,-svm", r"this CPU has no SVM: CPU 0, AMD EPYC Processor"),
-    "no-nested-paging": ("EPYC,+svm,-npt", r"this CPU has no nested paging"),
     "no-long-mode": ("qemu32", r"unsuitable CPU: it has no long mode or no NX"),
 })
 def test_unsuitable_cpu(cpu, reason):

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/exits/exits.h"
+#include "core/exits/mode.h"
 #include "models/console_model.h"
 #include "testing.h"
 
@@ -111,8 +112,10 @@ void vcpu_model_reset(void)
 
 struct vcpu *vcpu_model_init(unsigned index)
 {
-    struct vcpu *vcpu = vcpu_model_init_id(index, 0);
+    struct vcpu *vcpu;
 
+    exits_init_domain(&image_model.header, index);
+    vcpu = vcpu_model_init_id(index, 0);
     *vcpu->shared = (struct svm_domain){0};
     return vcpu;
 }
@@ -131,12 +134,9 @@ void vcpu_model_mode(struct vcpu *vcpu, enum insn_mode mode)
 {
     struct vmcb *vmcb = vcpu->vmcb;
 
-    vmcb->cr3 = PML4;
-    vmcb->cr4 = CR4_PAE;
     vmcb->cs.base = 0;
-    vmcb->cr0 = CR0_ET | (mode == INSN_16 ? 0 : CR0_PE) | (mode == INSN_64 ? CR0_PG : 0);
-    vcpu->efer = mode == INSN_64 ? EFER_LME | EFER_LMA : 0;
-    vmcb->efer = vcpu->efer | EFER_SVME;
+    mode_start(vcpu, (mode == INSN_16 ? 0 : CR0_PE) | (mode == INSN_64 ? CR0_PG : 0), PML4, CR4_PAE,
+               mode == INSN_64 ? EFER_LME | EFER_LMA : 0);
     vmcb->cs.attributes = mode == INSN_64   ? VMCB_SEG_CODE64
                           : mode == INSN_32 ? VMCB_SEG_CODE32
                                             : VMCB_SEG_CODE32 & ~VMCB_SEG_D;

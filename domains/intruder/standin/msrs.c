@@ -5,7 +5,7 @@
 #define MSR_TSC 0x10u /* runs on */
 
 enum grant { OPEN, WRITE_OPEN, ALLOW_READ, SHUT };
-enum action { GP, CONSTANT, HARDWARE, DROP, EFER, APIC_BASE };
+enum action { GP, CONSTANT, HARDWARE, DROP, EFER, APIC_BASE, PAT };
 
 static const struct row {
     uint32_t first, last;
@@ -52,7 +52,7 @@ static void try_write(struct report *report, uint32_t number, const struct row *
     uint64_t before = 0, after = 0;
     bool readable = try_read_msr(number, &before);
     bool open = row->grant == OPEN || row->grant == WRITE_OPEN || row->write == EFER ||
-                row->write == APIC_BASE;
+                row->write == APIC_BASE || row->write == PAT;
     bool taken = try_write_msr(number, open ? before : before ^ 1);
 
     if (open || row->write == DROP) {

@@ -24,6 +24,7 @@ static int start(void **state)
         {REFUSED, BH_MSR_GP, BH_MSR_GP, 0},
         {MSR_APIC_BASE, BH_MSR_APIC_BASE, BH_MSR_APIC_BASE, 0},
         {MSR_EFER, BH_MSR_EFER, BH_MSR_EFER, 0},
+        {MSR_PAT, BH_MSR_PAT, BH_MSR_PAT, 0},
     };
     /* A foreign row in front, as another domain's would stand. */
     static const struct bh_msr foreign = {ABSENT, BH_MSR_HARDWARE, BH_MSR_DROP, 0};
@@ -164,6 +165,19 @@ static void efer_hides_svme(void **state)
     assert_int_equal(cpu_model.msr_log.count, 0);
 }
 
+/* The CPU's PAT is core's. */
+static void the_pat_is_the_domains_own(void **state)
+{
+    (void)state;
+    assert_read(MSR_PAT, PAT_DEFAULT);
+    assert_written(MSR_PAT, 0x0106050400010006);
+    assert_read(MSR_PAT, 0x0106050400010006);
+    assert_int_equal(vcpu->vmcb->g_pat, 0x0106050400010006);
+    assert_refused(MSR_PAT, true, 0x0106050400020006);
+    assert_int_equal(cpu_model.msr_log.count, 0);
+    assert_int_equal(cpu_model.msr_reads, 0);
+}
+
 static void the_attempt_is_attributed(void **state)
 {
     (void)state;
@@ -184,6 +198,7 @@ static void prefixes_are_stepped_over(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(the_pat_is_the_domains_own, start),
         cmocka_unit_test_setup(the_attempt_is_attributed, start),
         cmocka_unit_test_setup(constants_read_as_such_and_take_only_themselves, start),
         cmocka_unit_test_setup(writes_are_dropped_where_the_row_says_so, start),

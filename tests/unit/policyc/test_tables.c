@@ -131,9 +131,9 @@ static void just_the_granted_ports_are_open(void **state)
 
 static unsigned expected_msr(unsigned domain, uint32_t number)
 {
-    static const uint32_t open[] = {0x174,      0x175,      0x176,      0x277,
-                                    0xc0000081, 0xc0000082, 0xc0000083, 0xc0000084,
-                                    0xc0000100, 0xc0000101, 0xc0000102, 0xc0000103};
+    static const uint32_t open[] = {0x174,      0x175,      0x176,      0xc0000081,
+                                    0xc0000082, 0xc0000083, 0xc0000084, 0xc0000100,
+                                    0xc0000101, 0xc0000102, 0xc0000103};
 
     if (number == 0x49) /* PRED_CMD can only be written */
         return 2;

@@ -1,0 +1,70 @@
+/*
+ * Page faults of a domain whose addresses core translates by shadow tables (APM vol. 2, 15.12.15):
+ * an entry that isn't there yet, the domain's own fault, or memory that it may not reach.
+ */
+#include "core/exits/handlers.h"
+#include "core/exits/mode.h"
+#include "core/platform/platform.h"
+
+/* Bits of a #PF's error code, 8.4.2 */
+#define PF_WRITE 0x2u
+#define PF_USER  0x4u
+
+static void page_fault(struct vcpu *vcpu, uint64_t linear, uint32_t error)
+{
+    vcpu->vmcb->cr2 = linear; /* the intercept comes before the CPU writes it */
+    svm_inject_exception(vcpu, VECTOR_PF, error);
+}
+
+bool exits_touch_word(struct vcpu *vcpu, uint64_t linear, bool is_write, uint16_t *word)
+{
+    struct guest_paging paging = mode_paging(vcpu);
+    uint32_t error = (is_write ? PF_WRITE : 0) | (vcpu->vmcb->cpl == 3 ? PF_USER : 0);
+    volatile uint8_t *at[2];
+
+    for (unsigned i = 0; i < 2; i++) { /* both bytes may be touched, or none is */
+        struct shadow_result result = mode_shadow_fault(vcpu, linear + i, error);
+        uint64_t gpa;
+
+        if (result.outcome == SHADOW_PAGE_FAULT) {
+            page_fault(vcpu, linear + i, result.error);
+            return false;
+        }
+        at[i] = result.outcome == SHADOW_RETRY && guest_translate(&paging, linear + i, &gpa)
+                    ? p2m_ram(vcpu->p2m, gpa, 1, is_write)
+                    : NULL;
+        if (!at[i])
+            exits_stop(vcpu, "it touched memory that it may not reach, not by a plain move");
+    }
+    if (is_write) {
+        *at[0] = (uint8_t)*word;
+        *at[1] = (uint8_t)(*word >> 8);
+    } else {
+        *word = (uint16_t)(*at[0] | *at[1] << 8);
+    }
+    return true;
+}
+
+void exit_pf(struct vcpu *vcpu)
+{
+    struct vmcb *vmcb = vcpu->vmcb;
+    uint64_t linear = vmcb->exitinfo2;
+    struct shadow_result result = {.outcome = SHADOW_PAGE_FAULT,
+                                   .error = (uint32_t)vmcb->exitinfo1};
+
+    if (vcpu->shadow)
+        result = mode_shadow_fault(vcpu, linear, (uint32_t)vmcb->exitinfo1);
+    switch (result.outcome) {
+    case SHADOW_RETRY:
+        break;
+    case SHADOW_PAGE_FAULT:
+        page_fault(vcpu, linear, result.error);
+        break;
+    case SHADOW_DENIED:
+        exits_no_memory(vcpu, result.gpa, result.error);
+        break;
+    case SHADOW_WALK_DENIED:
+    default:
+        exits_no_tables(vcpu, result.gpa, result.error);
+    }
+}
