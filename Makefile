@@ -24,6 +24,7 @@ include tools/policyc/policyc.mk
 include tools/attest/attest.mk
 include tests/tests.mk
 include tests/fuzz/fuzz.mk
+include tests/decode/decode.mk
 include tests/bench/bench.mk
 include tests/mutants/mutants.mk
 

@@ -78,6 +78,13 @@ def at_limits(attester):
     return {**inputs, "tpm": [event_response(count) for count in (8, 9, 50)]}
 
 
+# A mode, 16, 32 or 64 bits, and instructions that core's decoder knows.
+CODE = [bytes.fromhex(text) for text in (
+    "02 64 67 4b c7 84 f3 01 02 03 84 05 06 07 88", "01 66 36 0f b6 8c 8d 00 01 02 03",
+    "00 26 8b 42 10", "02 f0 0f 22 c0", "02 65 48 a1 01 02 03 04 05 06 07 08", "01 0f 01 65 08",
+    "02 41 0f 23 ff", "00 66 67 0f 01 3c 4b", "02 f3 90", "01 cd 80", "02 66 0f 01 f9")]
+
+
 def write_corpus(directory, attester, responses):
     """A genuine input of each fuzz target (tests/fuzz)."""
     claims = attester.genuine
@@ -87,7 +94,7 @@ def write_corpus(directory, attester, responses):
              "log": [claims[Claim.LOG]], "attest": [claims[Claim.ATTEST]],
              "report": [claims[Claim.REPORT]], "events": events,
              "signature": [b"\0" + claims[Claim.SIGNATURE], b"\1" + claims[Claim.AK]],
-             "kernel": kernels.inputs(),
+             "kernel": kernels.inputs(), "decode": CODE,
              "tpm": sorted({(r[:10], len(r)): r for r in responses}.values())}
     for name in ("record", "reference", "rules"):
         parts[name] = [(attester.directory / f"{name}.json").read_bytes()]

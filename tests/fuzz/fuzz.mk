@@ -1,9 +1,9 @@
 # Fuzz targets: tests/fuzz/X.c is built twice. build/tests/fuzz/X, by gcc with sanitizers and
 # driver.c, is what the test suite runs; build/tests/fuzz/libfuzzer/X, by `make fuzz` with clang, is
 # guided by coverage. tests/attest/sweep.c is built like the first.
-FUZZ_TARGETS := attest events evidence kernel log record reference report rules signature tpm
+FUZZ_TARGETS := attest decode events evidence kernel log record reference report rules signature tpm
 FUZZ_BUILD := $(BUILD)/tests/fuzz
-FUZZ_FLAGS := -I. -Itools/attest
+FUZZ_FLAGS := -I. -Itools/attest -Itests/unit
 FUZZ_SECONDS ?= 60
 
 # The code under test: the verifier's library, what it shares with core, core's TPM responses, its
@@ -11,9 +11,11 @@ FUZZ_SECONDS ?= 60
 FUZZ_ATTEST := $(sort $(filter-out tools/attest/tpm_%,$(ATTEST_LIB)) tests/attest/bundle.c)
 FUZZ_CORE := core/attest/command.c core/attest/message.c lib/evlog.c
 FUZZ_KERNEL := core/domain/elf.c core/domain/kernel.c core/domain/multiboot1.c core/domain/pvh.c
-fuzz_code = $(if $(filter tpm,$(1)),$(FUZZ_CORE),$(if $(filter kernel,$(1)),$(FUZZ_KERNEL),$(FUZZ_ATTEST)))
+FUZZ_DECODE := core/exits/decode.c tests/unit/exits/zydis.c
+fuzz_code = $(if $(filter tpm,$(1)),$(FUZZ_CORE),$(if $(filter kernel,$(1)),$(FUZZ_KERNEL),$(if \
+	$(filter decode,$(1)),$(FUZZ_DECODE),$(FUZZ_ATTEST))))
 fuzz_sources = tests/fuzz/$(1).c $(call fuzz_code,$(1))
-fuzz_libs = $(if $(filter tpm kernel,$(1)),,$(ATTEST_LIBS))
+fuzz_libs = $(if $(filter decode,$(1)),-lZydis,$(if $(filter tpm kernel,$(1)),,$(ATTEST_LIBS)))
 fuzz_objects = $(patsubst %.c,$(FUZZ_BUILD)/objects/%.o,$(1))
 
 FUZZ_PROGRAMS := $(addprefix $(FUZZ_BUILD)/,$(FUZZ_TARGETS) sweep)
@@ -22,7 +24,7 @@ unit-programs: $(FUZZ_PROGRAMS)
 $(FUZZ_BUILD)/objects/%.o: %.c
 	@mkdir -p $(@D)
 	@$(CC) $(UNIT_CFLAGS) $(FUZZ_FLAGS) -MMD -MP -c -o $@ $<
--include $(patsubst %.c,$(FUZZ_BUILD)/objects/%.d,$(sort $(FUZZ_ATTEST) $(FUZZ_CORE) $(FUZZ_KERNEL) \
+-include $(patsubst %.c,$(FUZZ_BUILD)/objects/%.d,$(sort $(FUZZ_ATTEST) $(FUZZ_CORE) $(FUZZ_KERNEL) $(FUZZ_DECODE) \
 	$(wildcard tests/fuzz/*.c) tests/attest/sweep.c))
 
 define fuzz_rule

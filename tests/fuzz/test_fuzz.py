@@ -9,7 +9,7 @@ from testing import Failure, cases, limit
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 FUZZ = ROOT / "build" / "tests" / "fuzz"
 # How many altered copies of each input: some ten seconds' work in all.
-ALTERED = {"attest": 1500, "events": 1000, "evidence": 3000, "kernel": 20000,
+ALTERED = {"attest": 1500, "decode": 5000, "events": 1000, "evidence": 3000, "kernel": 20000,
            "log": 1000, "record": 2000,
            "reference": 2000, "report": 2000, "rules": 5000, "signature": 1500, "tpm": 2000}
 

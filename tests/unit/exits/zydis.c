@@ -293,3 +293,39 @@ bool zydis_agrees(const uint8_t *code, size_t size, enum insn_mode mode,
              r.is_valid ? ZydisMnemonicGetString(r.insn.mnemonic) : "invalid", found->length);
     return false;
 }
+
+uint32_t zydis_random(uint64_t *state)
+{
+    *state = *state * 6364136223846793005u + 1442695040888963407u;
+    return (uint32_t)(*state >> 32);
+}
+
+void zydis_random_code(uint64_t *state, uint8_t code[ZYDIS_CODE], enum insn_mode mode)
+{
+    static const uint8_t prefixes[] = {0x66, 0x67, 0x26, 0x2e, 0x36, 0x3e,
+                                       0x64, 0x65, 0xf2, 0xf3, 0xf0};
+    static const uint8_t one[] = {0x88, 0x89, 0x8a, 0x8b, 0xa0, 0xa1, 0xa2, 0xa3,
+                                  0xc6, 0xc7, 0xf4, 0x90, 0xcc, 0xcd, 0xce, 0xf1};
+    static const uint8_t two[] = {0x01, 0x06, 0x08, 0x09, 0x20, 0x21, 0x22, 0x23,
+                                  0x30, 0x31, 0x32, 0xa2, 0xb6, 0xb7, 0xbe, 0xbf};
+    unsigned at = 0;
+
+    for (unsigned i = 0; i < ZYDIS_CODE; i++)
+        code[i] = (uint8_t)zydis_random(state);
+    while (at < 8 && zydis_random(state) % 5 < 2)
+        code[at++] = mode == INSN_64 && zydis_random(state) % 8 == 0
+                         ? 0x40 | zydis_random(state) % 16 /* a REX that the CPU ignores */
+                         : prefixes[zydis_random(state) % (zydis_random(state) % 8 ? 10 : 11)];
+    if (mode == INSN_64 && zydis_random(state) % 2)
+        code[at++] = 0x40 | zydis_random(state) % 16;
+    if (zydis_random(state) % 16 == 0)
+        return;
+    if (zydis_random(state) % 2) {
+        code[at] = one[zydis_random(state) % sizeof(one)];
+        if ((code[at++] & 0xfe) == 0xc6 && zydis_random(state) % 2)
+            code[at] &= 0xc7; /* the only form that is MOV */
+    } else {
+        code[at++] = 0x0f;
+        code[at++] = two[zydis_random(state) % sizeof(two)];
+    }
+}

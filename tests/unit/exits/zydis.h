@@ -22,4 +22,11 @@ struct zydis_finding {
 bool zydis_agrees(const uint8_t *code, size_t size, enum insn_mode mode,
                   struct zydis_finding *found);
 
+/* The next of a row of numbers that hangs on nothing but `state`. */
+uint32_t zydis_random(uint64_t *state);
+
+/* Code in which our instructions are frequent: prefixes, an opcode of ours or near, anything. */
+#define ZYDIS_CODE 20 /* bytes: more than an instruction may have */
+void zydis_random_code(uint64_t *state, uint8_t code[ZYDIS_CODE], enum insn_mode mode);
+
 #endif
