@@ -7,6 +7,8 @@
 #include "core/exits/mode.h"
 #include "core/platform/platform.h"
 
+#define VGA_PORT 0x3c0u /* attribute controller, the first of the VGA's registers */
+
 /* The policy and how each domain starts: written by the boot CPU before the others read it. */
 static struct start_state starts[BH_MAX_DOMAINS];
 
@@ -67,6 +69,14 @@ static void await_others(const struct vcpu *vcpu)
             pause();
 }
 
+/* True if the domain has the VGA's registers: whatever mode the screen is in, it can change it. */
+static bool has_screen(const struct bh_domain *domain)
+{
+    const uint8_t *iopm = at_physical(domain->iopm);
+
+    return (iopm[VGA_PORT / 8] & 1u << VGA_PORT % 8) == 0;
+}
+
 noreturn void domains_run(struct cpu *cpu)
 {
     uint32_t index, id;
@@ -83,6 +93,8 @@ noreturn void domains_run(struct cpu *cpu)
         load_start(vcpu, &starts[index]);
         await_others(vcpu);
         print("%s: starts on core %u", vcpu->domain->name, cpu->index);
+        if (has_screen(vcpu->domain))
+            console_leave_screen();
     }
     svm_run(vcpu, exits_handle, exits_attend);
 }

@@ -41,10 +41,22 @@ void console_break_lock(void)
     screen_take_back();
 }
 
-void console_line(const char *prefix, const char *text)
+static void take_lock(void)
 {
     while (!spinlock_try(&lock) && !__atomic_load_n(&lock_is_broken, __ATOMIC_ACQUIRE))
         pause();
+}
+
+void console_leave_screen(void)
+{
+    take_lock();
+    screen_release();
+    spinlock_release(&lock);
+}
+
+void console_line(const char *prefix, const char *text)
+{
+    take_lock();
     write_line(prefix, text);
     spinlock_release(&lock);
 }

@@ -24,4 +24,7 @@ void console_line(const char *prefix, const char *text);
  * been stopped, and the screen is core's again. */
 void console_break_lock(void);
 
+/* Writes to the serial port alone from now on, until core can't go on: a domain has the screen. */
+void console_leave_screen(void);
+
 #endif

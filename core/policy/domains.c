@@ -34,6 +34,8 @@ static bool check_identity(const struct bh_header *h, uint32_t n, struct policy_
             return policy_fail(fault, POLICY_DOMAIN_TWIN, n, 0);
         if (rows(h)[i].kind == BH_PRIMARY && d->kind == BH_PRIMARY)
             return policy_fail(fault, POLICY_DOMAIN_PRIMARY, n, 0);
+        if ((rows(h)[i].rights & d->rights & BH_RIGHT_KEYBOARD) != 0)
+            return policy_fail(fault, POLICY_DOMAIN_KEYBOARD, n, 0);
     }
     return true;
 }

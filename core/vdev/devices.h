@@ -16,6 +16,11 @@ bool vpci_port(struct vcpu *vcpu, uint16_t port, unsigned size, bool in, uint32_
 
 bool vrtc_port(struct vcpu *vcpu, uint16_t port, unsigned size, bool in, uint32_t *value);
 
+#define KEYBOARD_DATA   0x60
+#define KEYBOARD_STATUS 0x64
+
+bool vkeyboard_port(struct vcpu *vcpu, uint16_t port, unsigned size, bool in, uint32_t *value);
+
 /* Local APIC: as core left it; as after an INIT. */
 void vapic_init(struct vcpu *vcpu);
 void vapic_reset(struct vcpu *vcpu);

@@ -36,6 +36,8 @@ bool vdev_port(struct vcpu *vcpu, uint16_t port, unsigned size, bool in, uint32_
         done = vpci_port(vcpu, port, size, in, value);
     else if (port == RTC_INDEX || port == RTC_DATA)
         done = vrtc_port(vcpu, port, size, in, value);
+    else if (port == KEYBOARD_DATA || port == KEYBOARD_STATUS)
+        done = vkeyboard_port(vcpu, port, size, in, value);
     spinlock_release(&locks[vcpu->index]);
     return done;
 }

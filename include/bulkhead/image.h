@@ -126,7 +126,9 @@ enum bh_on_stop { BH_ON_STOP_HALT = 1 /* its cores sleep, all others go on */ };
 #define BH_RIGHT_USERCALL (1u << 1) /* its CPL 1-3 may make hypercalls */
 #define BH_RIGHT_CLOCK    (1u << 2) /* may read the real-time clock, through core */
 #define BH_RIGHT_ATTEST   (1u << 3) /* may have core make evidence */
-#define BH_RIGHTS         (BH_RIGHT_LOG | BH_RIGHT_USERCALL | BH_RIGHT_CLOCK | BH_RIGHT_ATTEST)
+#define BH_RIGHT_KEYBOARD (1u << 4) /* may read the keyboard, through core; one domain at most */
+#define BH_RIGHTS \
+    (BH_RIGHT_LOG | BH_RIGHT_USERCALL | BH_RIGHT_CLOCK | BH_RIGHT_ATTEST | BH_RIGHT_KEYBOARD)
 
 /* The VMCB's six intercept words, offsets 000h-014h (APM vol. 2, appendix B). */
 enum bh_intercept_word {

@@ -4,7 +4,7 @@ import struct
 
 CODE = 0x100000
 MULTIBOOT = 0x1badb002
-NOTE = struct.pack("<III", 4, 4, 18) + b"Xen\0" + struct.pack("<I", CODE + 0x10)
+NOTE = struct.pack("<III", 4, 4, 18) + b"Xen\0"
 
 
 def multiboot(flags, *addresses):
@@ -12,17 +12,18 @@ def multiboot(flags, *addresses):
         + struct.pack(f"<{len(addresses)}I", *addresses)
 
 
-def elf(is_64):
+def elf(is_64, code=CODE):
     """A segment of code with 4 KiB of zeros behind it, one of notes, and one of data."""
+    note = NOTE + struct.pack("<I", code + 0x10)
     number, header_size, program_size = ("Q", 64, 56) if is_64 else ("I", 52, 32)
     content_at = header_size + 3 * program_size
-    content = multiboot(3) + NOTE + bytes(64)
-    programs = [(1, content_at, CODE, len(content), len(content) + 4096),
-                (4, content_at + 12, CODE, len(NOTE), len(NOTE)),
+    content = multiboot(3) + note + bytes(64)
+    programs = [(1, content_at, code, len(content), len(content) + 4096),
+                (4, content_at + 12, code, len(note), len(note)),
                 (1, content_at, 2 * CODE, 16, 16)]
     header = struct.pack("<4sBBB9xHHI", b"\x7fELF", 2 if is_64 else 1, 1, 1, 2,
                          62 if is_64 else 3, 1)
-    header += struct.pack(f"<3{number}IHHHHHH", CODE + 8, header_size, 0, 0, header_size,
+    header += struct.pack(f"<3{number}IHHHHHH", code + 8, header_size, 0, 0, header_size,
                           program_size, 3, 0, 0, 0)
     table = b""
     for kind, offset, address, file_size, size in programs:

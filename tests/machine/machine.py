@@ -59,7 +59,7 @@ def boot_of(parts, loader, directory):
     if loader == "kernel":
         return Kernel(parts.core, tuple(parts.modules()))
     image = directory / "disk.img"
-    disk.build(image, parts.core, parts.modules(), package.GRUB_CACHE)
+    disk.build(image, parts.core, parts.modules(), package.GRUB_CACHE, is_text=loader == "bios-text")
     return Disk(image, uefi=loader == "uefi")
 
 
@@ -67,7 +67,8 @@ def boot_of(parts, loader, directory):
 def bulkhead(loader="kernel", policy=package.LAPTOP_POLICY, files=None, change=None, **options):
     """A machine that boots core with a freshly compiled and signed policy.
 
-    loader: "kernel" (QEMU's own), "uefi" or "bios" (GRUB). files: {name in the policy: path},
+    loader: "kernel" (QEMU's own), "uefi", "bios" or, with the screen in text mode, "bios-text"
+    (GRUB). files: {name in the policy: path},
     laptop.policy's where none are given. change(package, directory): returns the Package to
     boot instead. options: Config's; a TPM is there where the policy requires one.
     """

@@ -2,20 +2,24 @@
 import contextlib
 import lzma
 import pathlib
+import re
 import secrets
 import stat
 import struct
+import subprocess
 import sys
 import tempfile
 
 import package
 from machine import TROUBLE, bulkhead
-from testing import Failure, cases, limit
+from testing import Failure, cases, contains, equal, limit
 
-sys.path.insert(0, str(package.ROOT / "domains/work"))
+sys.path[:0] = [str(package.ROOT / "domains/work"), str(package.ROOT / "tests/fuzz")]
 import initramfs
+import kernels
 
-POLICY = package.ROOT / "tests/machine/kernel.policy"
+HERE = package.ROOT / "tests/machine"
+POLICY = HERE / "kernel.policy"
 CMDLINE = "console=ttyS1,115200 "  # where the policy's begins
 CLOUD_KERNEL = package.BUILD / "kernel/vmlinuz"
 FULL_KERNEL = package.BUILD / "full-kernel/vmlinuz"
@@ -56,7 +60,7 @@ def uncompressed(bzimage, directory):
 
 
 @contextlib.contextmanager
-def kernel_machine(kernel, nonce, boot="linux", **options):
+def kernel_machine(kernel, nonce="none", boot="linux", **options):
     """A machine whose primary boots that kernel and is given the nonce on its command line."""
     with tempfile.TemporaryDirectory() as name:
         directory = pathlib.Path(name)
@@ -95,3 +99,80 @@ def test_pvh():
         vmlinux = uncompressed(FULL_KERNEL, pathlib.Path(name))
         with kernel_machine(vmlinux, nonce, boot="pvh") as machine:
             expect_proof(machine, nonce, FULL_VERSION)
+
+
+def build_told(directory):
+    """The kernel of tests/machine/told.c."""
+    kernel = directory / "told.elf"
+    # The C library's needs headers for 32 bits, which aren't installed.
+    (directory / "assert.h").write_text("#define static_assert _Static_assert\n")
+    subprocess.run(["gcc", "-m32", "-std=c11", "-Wall", "-Wextra", "-Werror", "-O1",
+                    f"-I{directory}", f"-I{package.ROOT}/include", "-ffreestanding", "-fno-pic",
+                    "-fno-stack-protector", "-fno-asynchronous-unwind-tables",
+                    "-fno-toplevel-reorder", "-nostdlib", "-static",
+                    "-Wl,-Ttext-segment=0x200000,--build-id=none,-z,noexecstack",
+                    "-o", kernel, HERE / "told.c"], check=True)
+    return kernel
+
+
+def lines_of(machine, domain):
+    """What the domain's kernel has said, without its lines about memory, and those."""
+    said = re.findall(rf"^\[{domain}\] (.*?)\r?$", machine.core.text, re.MULTILINE)
+    memory = [tuple(int(part, 16) for part in line.split()[1:]) for line in said
+              if line.startswith("memory:")]
+    return [line for line in said if not line.startswith("memory:")], memory
+
+
+@limit(60)
+def test_told():
+    """A kernel is told its command line, its modules with their strings, and its memory, as a
+    primary by Multiboot and as a microVM by PVH; nothing else is called its memory."""
+    words = {name: secrets.token_hex(8) for name in ("KERNEL", "FIRST", "ASIDE")}
+    contents = {name: secrets.token_hex(16) for name in ("first", "second", "initrd")}
+    with tempfile.TemporaryDirectory() as name:
+        directory = pathlib.Path(name)
+        text = (HERE / "told.policy").read_text().replace('machine "../..',
+                                                          f'machine "{package.ROOT}')
+        for word, value in words.items():
+            text = text.replace(f"of {word}", f"of {value}")
+        policy = directory / "told.policy"
+        policy.write_text(text)
+        kernel = build_told(directory)
+        files = {"work.kernel": kernel, "aside.kernel": kernel}
+        for file, content in contents.items():
+            files[file] = directory / file
+            files[file].write_text(content)
+        with bulkhead(policy=policy, files=files, network=False) as machine:
+            for _ in range(2):
+                machine.core.expect(r"^\[\w+\] end$", 30, unless=r"^bulkhead: FATAL: .*$")
+            work, memory = lines_of(machine, "work")
+            aside, aside_memory = lines_of(machine, "aside")
+    equal(work, [f"multiboot: words of {words['KERNEL']}",
+                 f"string: words of {words['FIRST']}", f"content: {contents['first']}",
+                 "string: ", f"content: {contents['second']}", "end"], "what work was told")
+    equal(aside, [f"pvh: words of {words['ASIDE']}", "string: ", f"content: {contents['initrd']}",
+                  "end"], "what aside was told")
+    usable = [(start, start + size) for start, size, kind in memory if kind == 1]
+    contains([start <= 0x1000000 and end <= 0x10000000 for start, end in usable], True,
+             f"work's memory ends at the pool: {usable}")
+    equal([(start, end) for start, end in usable if start < 0x11200000 and end > 0x10000000], [],
+          "work's memory in the hole")
+    equal(sum(size for _, size, kind in aside_memory if kind == 1), (4 << 20) - 3 * 4096,
+          "aside's memory, without the pages that tell it of it")
+    equal(aside_memory[-1][0] + aside_memory[-1][1], 4 << 20, "the end of aside's memory")
+
+
+@limit(60)
+@cases({
+    "over-core": (0x11000000, None, r"placed outside of usable memory: work, work\.kernel"),
+    "over-rom": (0xf0000, None, r"placed outside of usable memory: work, work\.kernel"),
+    "no-entry": (0x100000, kernels.NOTE, r"has no PVH entry: work, work\.kernel"),
+})
+def test_bad_kernel(place, without, reason):
+    """A kernel that would lie where its domain has no memory, or says no entry, isn't started."""
+    with tempfile.TemporaryDirectory() as name:
+        kernel = pathlib.Path(name, "kernel")
+        content = kernels.elf(True, place)
+        kernel.write_bytes(content.replace(without, bytes(len(without))) if without else content)
+        with kernel_machine(kernel, boot="pvh") as machine:
+            machine.expect_refusal(reason)

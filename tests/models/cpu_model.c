@@ -33,7 +33,7 @@ uint64_t cpu_model_msr(uint32_t number)
     return 0xfedcba9876543210u ^ (uint64_t)number * 0x100000001u;
 }
 
-/* Ports: the real-time clock's alone. */
+/* Ports: the real-time clock's, and for reading the keyboard controller's. */
 void out8(uint16_t port, uint8_t value)
 {
     assert_int_equal(port, 0x70);
@@ -42,6 +42,8 @@ void out8(uint16_t port, uint8_t value)
 
 uint8_t in8(uint16_t port)
 {
+    if (port == 0x60 || port == 0x64)
+        return cpu_model.keyboard[port == 0x64];
     assert_int_equal(port, 0x71);
     assert_in_range(cpu_model.cmos_index, 0, sizeof(cpu_model.cmos) - 1);
     return cpu_model.cmos[cpu_model.cmos_index];

@@ -37,6 +37,7 @@ struct cpu_model {
     uint32_t apic[0x400 / 4];
     uint32_t ioapic[0x100];
     uint8_t cmos[0x80], cmos_index;
+    uint8_t keyboard[2]; /* what ports 60h and 64h bring */
     struct model_log msr_log, apic_log, apic_sent, ioapic_log;
 };
 

@@ -173,9 +173,10 @@ static void show_domain(const struct reader *r, uint32_t index, FILE *out)
             WORD(d->paging, "?", "nested", "shadow", "any"));
     for (unsigned i = 0; i < d->ncores; i++)
         fprintf(out, " %u", d->core[i]);
-    fprintf(out, "\n  rights    %s%s%s%s%s\n", (d->rights & BH_RIGHT_LOG) != 0 ? " log" : "",
+    fprintf(out, "\n  rights    %s%s%s%s%s%s\n", (d->rights & BH_RIGHT_LOG) != 0 ? " log" : "",
             (d->rights & BH_RIGHT_CLOCK) != 0 ? " clock" : "",
             (d->rights & BH_RIGHT_ATTEST) != 0 ? " attest" : "",
+            (d->rights & BH_RIGHT_KEYBOARD) != 0 ? " keyboard" : "",
             (d->rights & BH_RIGHT_USERCALL) != 0 ? " user-calls" : "",
             d->rights == 0 ? " none" : "");
     show_files(r, d, out);

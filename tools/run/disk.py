@@ -84,11 +84,14 @@ def bios_grub(cache):
     return cached(cache, "bios.img", library, BIOS_MODULES, make)
 
 
-def grub_config(core, modules, arguments=""):
-    """The text of grub.cfg; a file's place on the disk is its name."""
+def grub_config(core, modules, arguments="", is_text=False):
+    """The text of grub.cfg; a file's place on the disk is its name. is_text: a BIOS machine's screen
+    stays in the text mode of 80 x 25 characters."""
     lines = ["set timeout=0", "echo 'Loading Bulkhead ...'",
              f"multiboot2 /bulkhead/{core.name} {arguments}".rstrip()]
     lines += [f"module2 /bulkhead/{m.path.name} name={m.name}" for m in modules]
+    if is_text:  # not before: GRUB sets it when it reads what core's header asks for
+        lines.append("set gfxpayload=text")
     return "\n".join(lines + ["boot"]) + "\n"
 
 
@@ -99,7 +102,7 @@ def partition_table(size):
     return entry + bytes(48) + b"\x55\xaa"
 
 
-def build(image, core, modules, cache, arguments="", bios=True):
+def build(image, core, modules, cache, arguments="", bios=True, is_text=False):
     """Write the disk image: core (ELF), modules (name, path), GRUB for UEFI and, if bios, for BIOS.
 
     cache: a directory for GRUB's images, which are the same for every disk.
@@ -124,5 +127,5 @@ def build(image, core, modules, cache, arguments="", bios=True):
     run("mcopy", "-i", partition, uefi_grub(cache), "::/EFI/BOOT/BOOTX64.EFI")
     with tempfile.TemporaryDirectory() as directory:
         config = pathlib.Path(directory, "grub.cfg")
-        config.write_text(grub_config(core, modules, arguments))
+        config.write_text(grub_config(core, modules, arguments, is_text))
         run("mcopy", "-i", partition, config, *files, "::/bulkhead/")

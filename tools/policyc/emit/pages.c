@@ -150,6 +150,9 @@ static void map_devices(struct emission *emission, unsigned domain)
             if (resource->bar[j].at.line != 0)
                 map(emission, domain, resource->bar[j].address, resource->bar[j].address,
                     (resource->bar[j].size + BH_PAGE - 1) & ~(uint64_t)(BH_PAGE - 1), MMIO);
+        for (unsigned j = 0; j < resource->memory_count; j++)
+            map(emission, domain, resource->memory[j].base, resource->memory[j].base,
+                resource->memory[j].size, MMIO);
     }
     if (owner->interrupts.value == BH_DIRECT)
         map(emission, domain, LOCAL_APIC, LOCAL_APIC, BH_PAGE, MMIO_READ);

@@ -43,7 +43,7 @@ static const char *bar_neighbour(const struct machine *machine, const struct bar
 
         for (unsigned j = 0; j < other->memory_count; j++)
             if (overlap(bar->address, size, other->memory[j].base, other->memory[j].size))
-                return "overlaps the memory of a platform resource";
+                return "overlaps the memory of another resource";
         for (unsigned j = 0; j < BARS; j++)
             if (&other->bar[j] != bar && other->bar[j].at.line != 0 &&
                 overlap(bar->address, size, other->bar[j].address, pages(other->bar[j].size)))

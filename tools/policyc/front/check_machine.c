@@ -103,7 +103,7 @@ static void check_class(struct front *front, const struct resource *resource)
         wrong = "is an endpoint: only platform functions are `visible` to all";
     else if (resource->class == CLASS_LEGACY_SAFE && resource->pci.at.line != 0)
         wrong = "is a PCI function, so it isn't a legacy device";
-    else if (resource->class != CLASS_PLATFORM && resource->memory_count != 0)
+    else if (resource->class == CLASS_ENDPOINT && resource->memory_count != 0)
         wrong = "has a memory range without a BAR";
     else if (resource->pci.at.line == 0 && resource->ports_count + resource->memory_count == 0)
         wrong = "has neither ports nor memory nor a PCI function";
@@ -132,6 +132,32 @@ static void check_resource_ports(struct front *front, const struct resource *res
                        platform[j].name, platform[j].text, NULL);
 }
 
+/* Where a primary has no RAM, and core's check of the image expects it. */
+static void check_resource_memory(struct front *front, const struct resource *resource)
+{
+    const struct machine *machine = &front->machine;
+
+    for (unsigned i = 0; i < resource->memory_count && resource->class == CLASS_LEGACY_SAFE; i++) {
+        struct extent memory = resource->memory[i];
+        bool is_closed = false;
+
+        for (unsigned j = 0; j < machine->closed_count; j++)
+            is_closed = is_closed || inside(memory.base, memory.size, machine->closed[j].base,
+                                            machine->closed[j].size);
+        if (!aligned(memory) || !is_closed)
+            report(front, CHECK_memory_bad, memory.at, resource->name.value, NULL);
+    }
+}
+
+static bool share_memory(const struct resource *a, const struct resource *b)
+{
+    for (unsigned i = 0; i < a->memory_count; i++)
+        for (unsigned j = 0; j < b->memory_count; j++)
+            if (overlap(a->memory[i].base, a->memory[i].size, b->memory[j].base, b->memory[j].size))
+                return true;
+    return false;
+}
+
 static bool share_port(const struct resource *a, const struct resource *b)
 {
     for (unsigned i = 0; i < a->ports_count; i++)
@@ -155,6 +181,8 @@ static void check_pair(struct front *front, const struct resource *a, const stru
         return;
     else if (share_port(a, b))
         report(front, CHECK_port_overlap, a->name.at, first, second, NULL);
+    else if (share_memory(a, b))
+        report(front, CHECK_memory_overlap, a->name.at, first, second, NULL);
     else if ((a->pins & b->pins) != 0)
         report(front, CHECK_pin_overlap, a->pins_at, first, second, NULL);
     if (front->errors != before)
@@ -188,6 +216,7 @@ void check_machine(struct front *front)
     for (unsigned i = 0; i < machine->resource_count; i++) {
         check_class(front, &machine->resource[i]);
         check_resource_ports(front, &machine->resource[i]);
+        check_resource_memory(front, &machine->resource[i]);
         check_functions(front, i);
         for (unsigned j = 0; j < i; j++)
             check_pair(front, &machine->resource[i], &machine->resource[j]);

@@ -168,6 +168,8 @@ static void check_two(struct front *front, const struct domain *a, const struct 
         report(front, CHECK_two_primaries, a->kind.at, b->name.value, a->name.value, NULL);
         report_note(front, b->kind.at, "the other one");
     }
+    if ((a->rights.value & b->rights.value & BH_RIGHT_KEYBOARD) != 0)
+        report(front, CHECK_keyboard_taken, a->name.at, b->name.value, a->name.value, NULL);
     for (unsigned i = 0; i < a->core_count; i++)
         for (unsigned j = 0; j < b->core_count; j++)
             if (a->core[i].value == b->core[j].value) {

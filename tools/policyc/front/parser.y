@@ -95,7 +95,7 @@ static void parser_error(const struct place *at, struct build *build, const char
 %token CORES "cores" INTERRUPTS "interrupts" DIRECT "direct" VIRTUAL "virtual"
 %token PAGING "paging" NESTED "nested" SHADOW "shadow" ANY "any"
 %token MEMORY "memory" REST "rest" BOOT "boot" LINUX "linux" FLAT "flat" KERNEL "kernel"
-%token PVH "pvh" MULTIBOOT "multiboot" MODULE "module"
+%token PVH "pvh" MULTIBOOT "multiboot" MODULE "module" KEYBOARD "keyboard"
 %token INITRD "initrd" CMDLINE "cmdline" AT "at" DEVICES "devices" MAY "may" LOG "log" CLOCK "clock"
 %token CALLS "calls" USER "user" REQUIRES "requires" RDRAND "rdrand" INTERCEPT "intercept"
 %token NO "no" <text> MSR "msr" ALLOW "allow" ON "on" STOP "stop" HALT "halt"
@@ -178,6 +178,7 @@ domain_item:
   | "may" "log" { build_right(build, BH_RIGHT_LOG, @2); }
   | "may" "clock" { build_right(build, BH_RIGHT_CLOCK, @2); }
   | "may" "attest" { build_right(build, BH_RIGHT_ATTEST, @2); }
+  | "may" "keyboard" { build_right(build, BH_RIGHT_KEYBOARD, @2); }
   | "calls" "user" { build_right(build, BH_RIGHT_USERCALL, @2); }
   | "requires" "rdrand" { build->domain->requires_rdrand = @2; }
   | "intercept" intercepts

@@ -37,6 +37,7 @@ static const struct word {
     {"flat", TOKEN_FLAT, IN_POLICY},
     {"pvh", TOKEN_PVH, IN_POLICY},
     {"multiboot", TOKEN_MULTIBOOT, IN_POLICY},
+    {"keyboard", TOKEN_KEYBOARD, IN_POLICY},
     {"module", TOKEN_MODULE, IN_POLICY | BEGINS},
     {"kernel", TOKEN_KERNEL, IN_POLICY | BEGINS},
     {"initrd", TOKEN_INITRD, IN_POLICY | BEGINS},

@@ -57,11 +57,13 @@ static void draw(const struct verification *v, struct borders *borders)
     add_range(borders, LOCAL_APIC, BH_PAGE);
     for (uint32_t i = 0; i < v->image->header->regions.count; i++)
         add_range(borders, v->image->region[i].base, v->image->region[i].size);
-    for (unsigned i = 0; i < m->resource_count; i++)
+    for (unsigned i = 0; i < m->resource_count; i++) {
+        add_ranges(borders, m->resource[i].memory, m->resource[i].memory_count);
         for (unsigned j = 0; j < BARS; j++)
             if (m->resource[i].bar[j].at.line != 0)
                 add_range(borders, m->resource[i].bar[j].address,
                           bar_bytes(&m->resource[i].bar[j]));
+    }
     qsort(borders->at, borders->count, sizeof(borders->at[0]), by_value);
     for (unsigned i = 0; i < borders->count; i++)
         if (kept == 0 || borders->at[kept - 1] != borders->at[i])
@@ -137,14 +139,22 @@ static uint32_t expect_rest(const struct verification *v, const struct domain *d
 static uint32_t expect_device(const struct verification *v, const struct domain *domain,
                               uint64_t address)
 {
-    for (unsigned i = 0; i < v->machine->resource_count; i++)
-        for (unsigned j = 0; j < BARS; j++) {
-            const struct bar *bar = &v->machine->resource[i].bar[j];
+    for (unsigned i = 0; i < v->machine->resource_count; i++) {
+        const struct resource *resource = &v->machine->resource[i];
 
-            if (bar->at.line != 0 && owns(domain, i) && address >= bar->address &&
+        if (!owns(domain, i))
+            continue;
+        if (resource->class == CLASS_LEGACY_SAFE &&
+            in_any(address, resource->memory, resource->memory_count))
+            return REACH_READ | REACH_WRITE | REACH_UNCACHED;
+        for (unsigned j = 0; j < BARS; j++) {
+            const struct bar *bar = &resource->bar[j];
+
+            if (bar->at.line != 0 && address >= bar->address &&
                 address - bar->address < bar_bytes(bar))
                 return REACH_READ | REACH_WRITE | REACH_UNCACHED;
         }
+    }
     if (domain->interrupts.value == BH_DIRECT && address >= LOCAL_APIC &&
         address - LOCAL_APIC < BH_PAGE)
         return REACH_READ | REACH_UNCACHED;
