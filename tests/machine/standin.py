@@ -67,6 +67,15 @@ class Outside:
         """Core's console must name the attempt, behind those that were named before."""
         self.core.expect(rf"^bulkhead: work: denied {kind} at {address:#x} \({details}\)", 10)
 
+    def core_lines(self, word):
+        """Lines of core's console with that word."""
+        return [line for line in self.core.text.splitlines() if word in line]
+
+    def strange_core_lines(self):
+        """Lines of core's console that begin neither as core's own nor as a domain's."""
+        return [line for line in self.core.text.splitlines()
+                if line and not line.startswith(("bulkhead: ", "["))]
+
     def platform_functions(self):
         """Configuration space of the functions that are nobody's: {bdf: its 64 double words}."""
         def monitor(command):
@@ -136,14 +145,18 @@ class Standin(Outside):
         self.work.send("check\n")
         self.work.expect(r"^standin: check: refused \(vault is intact\)$", 60, unless=TROUBLE)
 
-    def expect_waiting_vault(self):
-        """For a machine without work: all CPUs sleep where core waits for doorbells."""
+    def expect_waiting_vault(self, nobodys=0):
+        """For a machine without work: all CPUs sleep where core waits for doorbells, but for as
+        many as have no domain."""
         self.machine.wait_until_halted()
         registers = self.machine.qmp("human-monitor-command",
                                      **{"command-line": "info registers -a"})
         places = [int(rip, 16) for rip in re.findall(r"RIP=(\w+)", registers)]
-        asleep = [core_function_at(rip) in ("svm_window", "svm_doze") for rip in places]
-        equal(asleep, [True] * len(asleep), f"CPUs wait in core's window, RIP {places}")
+        found = [core_function_at(rip) for rip in places]
+        expected = {"svm_window", "svm_doze"}
+        equal(len([name for name in found if name not in expected]), nobodys,
+              f"CPUs that don't wait in core's window: {found}")
+        equal(found.count("domains_run"), nobodys, f"CPUs of nobody: {found}")
 
     def expect_no_secret(self):
         """No word of vault's canary has come into the stand-in's memory."""

@@ -157,18 +157,69 @@ def test_end(name, reason, denied):
         machine.expect_no_secret()
 
 
+# Attack of a domain with cores 0 and 2; vault's is core 1, core 3 nobody's.
+CORES = {
+    "cores-ipi": tuple(("ipi", high << 56 | 0x4071 | low | mode << 8)
+                       for high, low in ((1, 0), (3, 0), (0x0f, 0), (2, 0x800))
+                       for mode in (0, 4, 5, 6)),
+    "cores-storm": (),
+    "cores-sipi": (("memory-execute", 0xa0000),),
+    "cores-text": (),
+    "cores-code": (("ipi", 0x0100000000004500),),
+}
+CORES_ENDS = {"cores-stop": "it asked to", "cores-triple-fault": "shutdown (triple fault)"}
+
+
+@contextlib.contextmanager
+def two_cores():
+    """A machine on which the stand-in has two cores of four."""
+    with changed_policy("cores 0\n", "cores 0, 2\n") as policy:
+        with standin.watched(standin.Standin, policy=policy, files=standin.FILES, edu=True,
+                             cpus=4) as machine:
+            yield machine
+
+
+@cases({name: (name, denied) for name, denied in CORES.items()})
+def test_cores(name, denied):
+    """A domain with two cores reaches no third one, and what its second core changes while core
+    looks has no effect beyond the domain."""
+    with two_cores() as machine:
+        machine.attack(name)
+        for attempt in denied:
+            machine.expect_denied(*attempt)
+        machine.expect_vault()
+        machine.expect_intact()
+        machine.expect_open_devices(standin.GRANTED)
+        machine.expect_no_secret()
+        equal(machine.core_lines(": stopped: "), [], "domains that were stopped")
+        equal(machine.strange_core_lines(), [], "lines that core didn't begin")
+
+
+@cases({name: (name, reason) for name, reason in CORES_ENDS.items()})
+def test_cores_end(name, reason):
+    """With one core all of a domain's cores stop, once, and then its devices are cut off."""
+    with two_cores() as machine:
+        contains(machine.attack_to_its_end(name), reason, "why core stopped it")
+        machine.core.expect(r"^bulkhead: work: its devices are closed$", 10)
+        machine.expect_waiting_vault(nobodys=1)
+        machine.expect_intact()
+        machine.expect_open_devices(())
+        equal(len(machine.core_lines("work: stopped")), 1, "ends that core told")
+
+
 def test_every_attack_is_tried():
     """The stand-in has no attack that the tests here don't try."""
     with standin.machine() as machine:
         machine.work.send("list\n")
         machine.work.expect(r"^standin: end of list$", 30)
-        found = {"attack": set(), "fatal": set()}
+        found = {"attack": set(), "fatal": set(), "cores": set()}
         for line in machine.work.text.splitlines():
             words = line.split(" ", 3)
             if words[0] == "standin:" and words[1] in found:
                 found[words[1]].add(words[2].removesuffix(":"))
         equal(found["attack"], ATTACKS.keys() | SWEEPS.keys(), "attacks of the stand-in")
         equal(found["fatal"], set(ENDS), "attacks that end the stand-in")
+        equal(found["cores"], CORES.keys() | CORES_ENDS.keys(), "attacks with two cores")
 
 
 # What tests/machine/standin.policy gives by name, as the machine description has it: COM2, PIT,

@@ -140,8 +140,15 @@ static void run_named(const char *name)
 {
     const struct attack *attack = find(&fatal_attacks, name);
 
+    if (!attack)
+        attack = find(&cores_ends, name);
     if (attack) {
         run_fatal(attack);
+        return;
+    }
+    attack = find(&cores_attacks, name);
+    if (attack) {
+        run(attack);
         return;
     }
     for (size_t i = 0; i < sizeof(subjects) / sizeof(subjects[0]); i++) {
@@ -175,6 +182,8 @@ static void list(void)
     for (size_t i = 0; i < sizeof(subjects) / sizeof(subjects[0]); i++)
         list_subject(subjects[i], "attack");
     list_subject(&fatal_attacks, "fatal");
+    list_subject(&cores_attacks, "cores");
+    list_subject(&cores_ends, "cores");
     flat_print("standin: end of list");
 }
 

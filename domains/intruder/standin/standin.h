@@ -18,6 +18,9 @@ extern const struct subject sweep_memory_attacks, sweep_port_attacks, sweep_msr_
 /* Attacks after which this domain is stopped: core's console tells the end. */
 extern const struct subject fatal_attacks;
 
+/* The same of a domain with two cores, for which alone they are: not part of `all`. */
+extern const struct subject cores_attacks, cores_ends;
+
 /* Does what the intercept of that name is for, and prints the outcome. */
 void probe_named(const char *name);
 
