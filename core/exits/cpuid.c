@@ -6,6 +6,8 @@
 #define OPCODE_CPUID 0xa2 /* 0F A2 */
 #define ECX_OSXSAVE  (1u << 27)
 
+#define LEGACY_XSAVE_SIZE 576u /* x87, SSE and the header: APM vol. 4, XSAVE */
+
 /* Leaves xxxx_xxnnh with nn < 20h of the classes 0000, 4000, 8000 and C000 have a place. */
 #define PLACES        128u
 #define LEAF_HAS_NONE 0x3fffffe0u
@@ -30,16 +32,31 @@ static unsigned place_of(uint32_t leaf)
     return (leaf >> 30) * 32 + (leaf & 31);
 }
 
+/*
+ * The room for all state that the domain may switch on in XCR0, `components` of it (APM vol. 3,
+ * E.3.8; AVX, component 2, is the last that core knows of). The CPU may have more of them, whose
+ * room lies behind.
+ */
+static uint32_t xsave_size(uint32_t components)
+{
+    struct cpuid avx = cpuid(0xd, 2);
+
+    return components & 4 ? avx.ebx + avx.eax : LEGACY_XSAVE_SIZE;
+}
+
 static struct cpuid_answer make_answer(const struct bh_cpuid *row)
 {
     struct cpuid hw = cpuid(row->leaf, row->subleaf);
+    struct cpuid_answer answer = {.eax = (hw.eax & row->and_[0]) | row->or_[0],
+                                  .ebx = (hw.ebx & row->and_[1]) | row->or_[1],
+                                  .ecx = (hw.ecx & row->and_[2]) | row->or_[2],
+                                  .edx = (hw.edx & row->and_[3]) | row->or_[3],
+                                  .subleaf = row->subleaf,
+                                  .flags = row->flags};
 
-    return (struct cpuid_answer){.eax = (hw.eax & row->and_[0]) | row->or_[0],
-                                 .ebx = (hw.ebx & row->and_[1]) | row->or_[1],
-                                 .ecx = (hw.ecx & row->and_[2]) | row->or_[2],
-                                 .edx = (hw.edx & row->and_[3]) | row->or_[3],
-                                 .subleaf = row->subleaf,
-                                 .flags = row->flags};
+    if ((row->flags & BH_CPUID_XSAVE_SIZE) && row->subleaf == 0)
+        answer.ecx = xsave_size(answer.eax);
+    return answer;
 }
 
 void cpuid_init_vcpu(struct vcpu *vcpu)

@@ -75,9 +75,12 @@ struct cpuid cpuid(uint32_t leaf, uint32_t subleaf)
     for (unsigned i = 0; i < 4; i++)
         if (leaf != 0 && cpu_model.cpuid[i].leaf == leaf)
             return cpu_model.cpuid[i].answer;
+    if (leaf == 0xd && subleaf == 2) /* AVX state: size, offset */
+        return (struct cpuid){256, 576, 0, 0};
     if (leaf == 0xd) {
         answer.eax = (uint32_t)cpu_model.features;
         answer.ebx = cpu_model.xcr0 & XCR0_AVX ? 832 : 576;
+        answer.ecx = cpu_model.features & ~7ull ? 2696 : 832;
     }
     if (leaf == CPUID_EXTENDED)
         answer.edx = (answer.edx & ~(uint32_t)CPUID_EXTENDED_EDX_RDTSCP) |

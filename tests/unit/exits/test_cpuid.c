@@ -18,7 +18,7 @@ static const struct bh_cpuid rows[] = {
      .or_ = {0, 0x100, 0, 0x10}},
     {.leaf = 4, .subleaf = 0, .and_ = {UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX}},
     {.leaf = 4, .subleaf = 3, .or_ = {3, 3, 3, 3}},
-    {.leaf = 0xd, .subleaf = 0, .flags = BH_CPUID_XSAVE_SIZE, .or_ = {7, 0, 832, 0}},
+    {.leaf = 0xd, .subleaf = 0, .flags = BH_CPUID_XSAVE_SIZE, .and_ = {7, 0, UINT32_MAX, 0}},
     {.leaf = 0x1f, .flags = BH_CPUID_ANY_SUBLEAF, .or_ = {0x1f}},
     {.leaf = 0x40000000, .flags = BH_CPUID_ANY_SUBLEAF, .or_ = {0x40000000, 1, 2, 3}},
     {.leaf = 0x8000001f, .flags = BH_CPUID_ANY_SUBLEAF, .or_ = {0x8f}},
@@ -62,7 +62,7 @@ static void assert_answer(uint32_t leaf, uint32_t subleaf, struct cpuid expected
     }
 }
 
-static void rows_mask_and_set_bits_of_the_hardwares_answer(void **state)
+static void casesmask_and_set_bits_of_the_hardwares_answer(void **state)
 {
     struct cpuid hw = cpu_model_cpuid(1, 0);
 
@@ -95,7 +95,7 @@ static void leaves_without_a_row_are_zero(void **state)
         assert_answer(leaves[i], 0, (struct cpuid){0});
 }
 
-static void subleaves_have_rows_of_their_own(void **state)
+static void subleaves_have_casesof_their_own(void **state)
 {
     (void)state;
     assert_answer(4, 0, cpu_model_cpuid(4, 0));
@@ -124,6 +124,21 @@ static void the_size_of_the_save_area_follows_xcr0(void **state)
     assert_answer(0xd, 0, (struct cpuid){7, 832, 832, 0});
 }
 
+/* What the domain's components take, not what all of the CPU's would. */
+static void the_largest_save_area_is_the_domains(void **state)
+{
+    static const struct {
+        uint32_t features, shown, size;
+    } cases[] = {{3, 3, 576}, {7, 7, 832}, {0xe7, 7, 832}, {0x203, 3, 576}};
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        cpu_model.features = cases[i].features;
+        vcpu = vcpu_model_init(WORK);
+        assert_answer(0xd, 0, (struct cpuid){cases[i].shown, 576, cases[i].size, 0});
+    }
+}
+
 static void prefixes_are_stepped_over(void **state)
 {
     (void)state;
@@ -134,7 +149,7 @@ static void prefixes_are_stepped_over(void **state)
     ask("0f a2", 0, 0);
 }
 
-static void a_domain_without_rows_sees_nothing(void **state)
+static void a_domain_without_casessees_nothing(void **state)
 {
     (void)state;
     vcpu = vcpu_model_init(VAULT);
@@ -148,7 +163,7 @@ static void init_with_a_leaf_that_has_no_place(void *leaf)
     vcpu_model_init(WORK);
 }
 
-static void rows_that_core_cannot_hold_are_refused_at_boot(void **state)
+static void casesthat_core_cannot_hold_are_refused_at_boot(void **state)
 {
     uint32_t leaves[] = {0x20, 0x40000040, 0x80000021, 0xbfffffff};
 
@@ -160,15 +175,16 @@ static void rows_that_core_cannot_hold_are_refused_at_boot(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(rows_mask_and_set_bits_of_the_hardwares_answer, start),
+        cmocka_unit_test_setup(casesmask_and_set_bits_of_the_hardwares_answer, start),
         cmocka_unit_test_setup(the_last_leaf_of_each_class_has_its_place, start),
         cmocka_unit_test_setup(leaves_without_a_row_are_zero, start),
-        cmocka_unit_test_setup(subleaves_have_rows_of_their_own, start),
+        cmocka_unit_test_setup(subleaves_have_casesof_their_own, start),
         cmocka_unit_test_setup(osxsave_is_the_domains_own, start),
         cmocka_unit_test_setup(the_size_of_the_save_area_follows_xcr0, start),
+        cmocka_unit_test_setup(the_largest_save_area_is_the_domains, start),
         cmocka_unit_test_setup(prefixes_are_stepped_over, start),
-        cmocka_unit_test_setup(a_domain_without_rows_sees_nothing, start),
-        cmocka_unit_test_setup(rows_that_core_cannot_hold_are_refused_at_boot, start),
+        cmocka_unit_test_setup(a_domain_without_casessees_nothing, start),
+        cmocka_unit_test_setup(casesthat_core_cannot_hold_are_refused_at_boot, start),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
