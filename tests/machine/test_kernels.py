@@ -1,5 +1,6 @@
 """Kernels of other people's, unchanged, as the primary domain."""
 import contextlib
+import json
 import lzma
 import pathlib
 import re
@@ -123,10 +124,21 @@ def lines_of(machine, domain):
     return [line for line in said if not line.startswith("memory:")], memory
 
 
+def predicted(parts, directory):
+    """PCR 18 as policyc computes it."""
+    reference = directory / "reference.json"
+    files = [part for name, path in parts.files.items() for part in ("--files", f"{name}={path}")]
+    package.must_run(package.POLICYC, "predict", parts.policy, "--signature", parts.signature,
+                     "--trust", parts.trusted_key, "--core", parts.core, *files, "--unmeasured",
+                     "--smm", "none", "--key", parts.policy.parent / "author.key", "-o", reference)
+    return json.loads(reference.read_text())["pcr"]["18"]
+
+
 @limit(60)
 def test_told():
     """A kernel is told its command line, its modules with their strings, and its memory, as a
-    primary by Multiboot and as a microVM by PVH; nothing else is called its memory."""
+    primary by Multiboot and as a microVM by PVH; nothing else is called its memory. All of their
+    files and words are measured as was predicted."""
     words = {name: secrets.token_hex(8) for name in ("KERNEL", "FIRST", "ASIDE")}
     contents = {name: secrets.token_hex(16) for name in ("first", "second", "initrd")}
     with tempfile.TemporaryDirectory() as name:
@@ -142,7 +154,11 @@ def test_told():
         for file, content in contents.items():
             files[file] = directory / file
             files[file].write_text(content)
-        with bulkhead(policy=policy, files=files, network=False) as machine:
+        parts = []
+        with bulkhead(policy=policy, files=files, network=False, tpm=True,
+                      change=lambda built, _: parts.append(built) or built) as machine:
+            pcr18 = machine.core.expect(r"^bulkhead: attest: PCR 18 (\w+)$", 30)[1]
+            equal(pcr18, predicted(parts[0], directory), "PCR 18, and what policyc predicts")
             for _ in range(2):
                 machine.core.expect(r"^\[\w+\] end$", 30, unless=r"^bulkhead: FATAL: .*$")
             work, memory = lines_of(machine, "work")
