@@ -137,10 +137,22 @@ static int64_t (*const calls[BH_CALLS])(struct vcpu *) = {
     [BH_CALL_ATTEST_READ] = call_attest_read,
 };
 
+static int64_t carry_out(struct vcpu *vcpu)
+{
+    uint64_t number = vcpu->vmcb->rax - BH_CALL;
+
+    return number < BH_CALLS ? calls[number](vcpu) : BH_E_CALL;
+}
+
+static __attribute__((noinline)) void note_error(const struct vcpu *vcpu, int64_t error)
+{
+    if (error == BH_E_CALL || error == BH_E_DENIED || error == BH_E_ADDRESS)
+        audit_violation(vcpu->domain, vcpu->index, VIOLATION_CALL, vcpu->vmcb->rax,
+                        vcpu->vmcb->rip);
+}
+
 void exit_call(struct vcpu *vcpu)
 {
-    uint64_t number = vcpu->vmcb->rax & ~(uint64_t)BH_CALL_MASK;
-    bool ours = (vcpu->vmcb->rax & BH_CALL_MASK) == BH_CALL && number < BH_CALLS;
     int64_t result;
 
     if (vcpu->vmcb->cpl != 0 && !(vcpu->domain->rights & BH_RIGHT_USERCALL)) {
@@ -148,9 +160,8 @@ void exit_call(struct vcpu *vcpu)
         return;
     }
     exits_skip_0f01(vcpu, 0xd9);
-    result = ours ? calls[number](vcpu) : BH_E_CALL;
-    if (result == BH_E_CALL || result == BH_E_DENIED || result == BH_E_ADDRESS)
-        audit_violation(vcpu->domain, vcpu->index, VIOLATION_CALL, vcpu->vmcb->rax,
-                        vcpu->vmcb->rip);
+    result = carry_out(vcpu);
+    if (result < 0)
+        note_error(vcpu, result);
     vcpu->vmcb->rax = (uint64_t)result;
 }

@@ -44,9 +44,17 @@ void exits_init_vcpu(struct vcpu *vcpu)
     mode_init_vcpu(vcpu);
     cpuid_init_vcpu(vcpu);
     fetch_init_vcpu(vcpu);
+    msr_init_vcpu(vcpu);
     vdev_init_vcpu(vcpu);
     if (vcpu->id != 0)
         __atomic_fetch_or(&vcpu->requests, SVM_REQUEST_INIT, __ATOMIC_RELEASE);
+}
+
+static __attribute__((noinline)) void handle_in_delivery(struct vcpu *vcpu,
+                                                         svm_exit_handler *handler)
+{
+    handler(vcpu);
+    exits_settle_event(vcpu);
 }
 
 void exits_handle(struct vcpu *vcpu)
@@ -57,12 +65,10 @@ void exits_handle(struct vcpu *vcpu)
     vcpu->exits[slot]++;
     vmcb->eventinj = 0;
     vmcb->tlb_control = 0;
-    if (!(vmcb->exitintinfo & VMCB_EVENT_VALID)) {
+    if (vmcb->exitintinfo & VMCB_EVENT_VALID)
+        handle_in_delivery(vcpu, handlers[slot]);
+    else
         handlers[slot](vcpu);
-        return;
-    }
-    handlers[slot](vcpu);
-    exits_settle_event(vcpu);
 }
 
 void exit_unexpected(struct vcpu *vcpu)

@@ -79,15 +79,12 @@ uint64_t exits_linear(const struct vcpu *vcpu, const struct insn *insn);
  */
 const struct insn *exits_fetch_move(struct vcpu *vcpu);
 
-/* The place of RIP's instruction, if one is remembered and nobody steps through it. */
-static inline const volatile svm_code *exits_plain_code(const struct vcpu *vcpu)
+/* True if RIP's instruction may be remembered at its place, and nobody steps through it. */
+static inline bool exits_has_place(const struct vcpu *vcpu, const struct svm_place *place)
 {
     const struct vmcb *vmcb = vcpu->vmcb;
-    const struct svm_place *place = &vcpu->places[vmcb->rip % SVM_PLACES];
 
-    return place->rip == vmcb->rip && place->cr3 == vmcb->cr3 && !(vmcb->rflags & RFLAGS_TF)
-               ? place->code
-               : svm_no_code;
+    return place->rip == vmcb->rip && place->cr3 == vmcb->cr3 && !(vmcb->rflags & RFLAGS_TF);
 }
 
 /*
@@ -96,14 +93,17 @@ static inline const volatile svm_code *exits_plain_code(const struct vcpu *vcpu)
  */
 static inline bool exits_is_plain(const struct vcpu *vcpu, uint8_t opcode)
 {
-    return *exits_plain_code(vcpu) == (0x0f | opcode << 8);
+    const struct svm_place *place = &vcpu->places[vcpu->vmcb->rip % SVM_PLACES];
+
+    return exits_has_place(vcpu, place) && *place->code == (0x0f | opcode << 8);
 }
 
 static inline bool exits_is_plain_0f01(const struct vcpu *vcpu, uint8_t modrm)
 {
-    const volatile svm_code *code = exits_plain_code(vcpu);
+    const struct svm_place *place = &vcpu->places[vcpu->vmcb->rip % SVM_PLACES];
 
-    return code[0] == 0x010f && (uint8_t)code[1] == modrm;
+    return exits_has_place(vcpu, place) && place->code[0] == 0x010f &&
+           (uint8_t)place->code[1] == modrm;
 }
 
 static inline void exits_skip_plain(struct vcpu *vcpu, unsigned length)
@@ -158,6 +158,9 @@ int64_t call_attest_read(struct vcpu *vcpu);
 
 /* Fills the vCPU's CPUID answers from the domain's rows and this CPU. */
 void cpuid_init_vcpu(struct vcpu *vcpu);
+
+/* Where the vCPU finds its domain's MSR rows; of vCPU 0, which is first, fills that in. */
+void msr_init_vcpu(struct vcpu *vcpu);
 
 /* Forgets what instructions were remembered of a vCPU in this slot. */
 void fetch_init_vcpu(struct vcpu *vcpu);

@@ -4,15 +4,48 @@
 #include "core/exits/mode.h"
 #include "core/platform/platform.h"
 
+/*
+ * A domain's rows by their numbers' low bits, in chains that end with `unknown`. Filled before the
+ * domain runs.
+ */
+#define BUCKETS 64u
+
+struct msr_index {
+    const struct bh_msr *first[BUCKETS];
+    const struct bh_msr *rows;
+    const struct bh_msr *next[BH_MAX_MSR]; /* of each row */
+};
+
+static struct msr_index indices[BH_MAX_DOMAINS];
+static const struct bh_msr unknown = {.read = BH_MSR_GP, .write = BH_MSR_GP};
+
+void msr_init_vcpu(struct vcpu *vcpu)
+{
+    struct msr_index *index = &indices[vcpu->index];
+
+    vcpu->msrs = index;
+    if (vcpu->id != 0)
+        return;
+    index->rows =
+        (const struct bh_msr *)bh_rows(vcpu->image, &vcpu->image->msrs) + vcpu->domain->msrs.offset;
+    for (unsigned i = 0; i < BUCKETS; i++)
+        index->first[i] = &unknown;
+    for (unsigned i = vcpu->domain->msrs.count; i-- > 0;) {
+        const struct bh_msr **first = &index->first[index->rows[i].number % BUCKETS];
+
+        index->next[i] = *first;
+        *first = &index->rows[i];
+    }
+}
+
 static const struct bh_msr *find_row(const struct vcpu *vcpu, uint32_t number)
 {
-    const struct bh_msr *rows =
-        (const struct bh_msr *)bh_rows(vcpu->image, &vcpu->image->msrs) + vcpu->domain->msrs.offset;
+    const struct msr_index *index = vcpu->msrs;
+    const struct bh_msr *row = index->first[number % BUCKETS];
 
-    for (unsigned i = 0; i < vcpu->domain->msrs.count; i++)
-        if (rows[i].number == number)
-            return &rows[i];
-    return NULL;
+    while (row->number != number && row != &unknown)
+        row = index->next[row - index->rows];
+    return row;
 }
 
 /* Where the local APIC lies is the core's; who boots is the domain's first vCPU (16.3.1). */
@@ -26,15 +59,16 @@ static uint64_t apic_base(const struct vcpu *vcpu)
 /* What the domain reads; false: #GP(0). */
 static bool read_value(const struct vcpu *vcpu, const struct bh_msr *row, uint64_t *value)
 {
-    switch (row ? row->read : BH_MSR_GP) {
+    if (row->read == BH_MSR_APIC_BASE) { /* which kernels read again and again */
+        *value = apic_base(vcpu);
+        return true;
+    }
+    switch (row->read) {
     case BH_MSR_CONSTANT:
         *value = row->value;
         return true;
     case BH_MSR_HARDWARE:
         *value = read_msr(row->number);
-        return true;
-    case BH_MSR_APIC_BASE:
-        *value = apic_base(vcpu);
         return true;
     case BH_MSR_EFER:
         *value = vcpu->efer;
@@ -50,7 +84,7 @@ static bool read_value(const struct vcpu *vcpu, const struct bh_msr *row, uint64
 /* Carries out or drops a write; false: #GP(0). */
 static bool write_value(struct vcpu *vcpu, const struct bh_msr *row, uint64_t value)
 {
-    switch (row ? row->write : BH_MSR_GP) {
+    switch (row->write) {
     case BH_MSR_CONSTANT:
         return value == row->value;
     case BH_MSR_DROP:
@@ -66,23 +100,36 @@ static bool write_value(struct vcpu *vcpu, const struct bh_msr *row, uint64_t va
     }
 }
 
-void exit_msr(struct vcpu *vcpu)
+static __attribute__((noinline)) void refuse(struct vcpu *vcpu, enum violation kind, uint64_t value)
 {
-    bool is_write = vcpu->vmcb->exitinfo1 & 1;
-    uint32_t number = (uint32_t)vcpu->gpr[RCX];
-    const struct bh_msr *row = find_row(vcpu, number);
+    audit_violation(vcpu->domain, vcpu->index, kind, (uint32_t)vcpu->gpr[RCX], value);
+    svm_inject_exception(vcpu, VECTOR_GP, 0);
+}
+
+static __attribute__((noinline)) void write(struct vcpu *vcpu)
+{
+    const struct bh_msr *row = find_row(vcpu, (uint32_t)vcpu->gpr[RCX]);
     uint64_t value = vcpu->gpr[RDX] << 32 | (uint32_t)vcpu->vmcb->rax;
 
-    if (is_write ? !write_value(vcpu, row, value) : !read_value(vcpu, row, &value)) {
-        audit_violation(vcpu->domain, vcpu->index,
-                        is_write ? VIOLATION_MSR_WRITE : VIOLATION_MSR_READ, number,
-                        is_write ? value : 0);
-        svm_inject_exception(vcpu, VECTOR_GP, 0);
+    if (write_value(vcpu, row, value))
+        exits_skip_two_byte(vcpu, 0x30);
+    else
+        refuse(vcpu, VIOLATION_MSR_WRITE, value);
+}
+
+void exit_msr(struct vcpu *vcpu)
+{
+    uint64_t value;
+
+    if (vcpu->vmcb->exitinfo1 & 1) {
+        write(vcpu);
         return;
     }
-    exits_skip_two_byte(vcpu, is_write ? 0x30 : 0x32);
-    if (!is_write) {
-        vcpu->vmcb->rax = (uint32_t)value;
-        vcpu->gpr[RDX] = value >> 32;
+    if (!read_value(vcpu, find_row(vcpu, (uint32_t)vcpu->gpr[RCX]), &value)) {
+        refuse(vcpu, VIOLATION_MSR_READ, 0);
+        return;
     }
+    vcpu->vmcb->rax = (uint32_t)value;
+    vcpu->gpr[RDX] = value >> 32;
+    exits_skip_two_byte(vcpu, 0x32);
 }

@@ -43,13 +43,18 @@ static uint64_t store_value(const struct vcpu *vcpu, const struct insn *insn)
     return value & size_mask(insn->size);
 }
 
+static bool is_store(const struct insn *insn)
+{
+    return insn->kind == INSN_STORE || insn->kind == INSN_STORE_I;
+}
+
 static void deny(struct vcpu *vcpu, enum violation kind, uint64_t gpa, uint64_t info)
 {
     audit_violation(vcpu->domain, vcpu->index, kind, gpa, info);
 }
 
 /* Behind the instruction. */
-static void finish(struct vcpu *vcpu, const struct insn *insn)
+static inline void finish(struct vcpu *vcpu, const struct insn *insn)
 {
     exits_set_rip(vcpu, vcpu->vmcb->rip + insn->length);
     /* A domain that uses devices comes by here with each EOI: so this is where core looks what its
@@ -69,8 +74,7 @@ static __attribute__((noinline)) void load(struct vcpu *vcpu, uint64_t gpa, cons
     finish(vcpu, insn);
 }
 
-static __attribute__((noinline)) void store(struct vcpu *vcpu, uint64_t gpa,
-                                            const struct insn *insn)
+static inline void store(struct vcpu *vcpu, uint64_t gpa, const struct insn *insn)
 {
     if (!vdev_write(vcpu, gpa, insn->size, store_value(vcpu, insn)))
         deny(vcpu, VIOLATION_MEMORY_WRITE, gpa, store_value(vcpu, insn));
@@ -100,17 +104,13 @@ void exits_no_memory(struct vcpu *vcpu, uint64_t gpa, uint64_t why)
         return;
     }
     insn = exits_fetch_move(vcpu);
-    if (vcpu->vmcb->exitintinfo & VMCB_EVENT_VALID)
+    if ((vcpu->vmcb->exitintinfo & VMCB_EVENT_VALID) ||
+        !(why & VMCB_NPF_WRITE ? is_store(insn) : insn->kind == INSN_LOAD))
         stop(vcpu, gpa, why);
-    if (!(why & VMCB_NPF_WRITE)) {
-        if (insn->kind != INSN_LOAD)
-            stop(vcpu, gpa, why);
+    if (is_store(insn))
+        store(vcpu, gpa, insn);
+    else
         load(vcpu, gpa, insn);
-        return;
-    }
-    if (insn->kind != INSN_STORE && insn->kind != INSN_STORE_I)
-        stop(vcpu, gpa, why);
-    store(vcpu, gpa, insn);
 }
 
 void exit_npf(struct vcpu *vcpu)

@@ -148,8 +148,8 @@ static void amdvi_revoke(const struct bh_header *policy, uint32_t domain)
 
 static bool amdvi_has_event(void)
 {
-    for (uint32_t i = 0; i < unit_count; i++)
-        if (unit_has_event(&units[i]))
+    for (uint32_t i = unit_count; i > 0; i--)
+        if (unit_has_event(&units[i - 1]))
             return true;
     return false;
 }

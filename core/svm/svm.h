@@ -71,8 +71,9 @@ struct vcpu {
     struct shadow *shadow; /* its shadow tables; NULL: nested paging */
     uint64_t cr0, cr3, cr4, pat; /* with shadow tables, as the domain wrote them: exits/mode.h */
     struct svm_place
-        places[SVM_PLACES]; /* of its instructions that exited, and of its moves that */
-    struct move *moves;     /* did: exits/fetch.c */
+        places[SVM_PLACES];       /* of its instructions that exited, and of its moves that */
+    struct move *moves;           /* did: exits/fetch.c */
+    const struct msr_index *msrs; /* exits/msr.c */
     const struct cpuid_answer *const *cpuid; /* exits/cpuid.c */
     uint64_t exits[SVM_SLOTS];               /* how many there were of each */
     uint64_t soft_event; /* EVENTINJ of the last software interrupt that core injected: */

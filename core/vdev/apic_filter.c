@@ -35,7 +35,7 @@ struct apic_store apic_filter_write(uint32_t offset, uint32_t value)
 {
     const struct apic_register *reg = &apic_registers[offset / APIC_APART % APIC_REGISTERS];
 
-    if (offset % APIC_APART || offset >= APIC_APART * APIC_REGISTERS || reg->rule == APIC_RULE_NONE)
+    if (offset % APIC_APART || reg->rule == APIC_RULE_NONE)
         return (struct apic_store){.rule = APIC_RULE_NONE, .denied = true};
     if (reg->rule == APIC_RULE_LVT)
         return filter_lvt(offset, value, reg->mask);

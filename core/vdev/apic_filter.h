@@ -21,10 +21,11 @@ struct apic_store {
     bool denied;    /* an attempt at something else: log it */
 };
 
-#define APIC_APART     16u /* bytes from one register to the next */
-#define APIC_REGISTERS 64u
+#define APIC_APART     16u  /* bytes from one register to the next */
+#define APIC_REGISTERS 256u /* of one page */
 
-/* The table by which apic_filter_write() decides; without a row the rule is NONE. */
+/* The table by which apic_filter_write() decides; without a row the rule is NONE. Offsets are in
+ * the page. */
 extern const struct apic_register {
     uint32_t mask;
     uint8_t rule; /* enum apic_rule */
@@ -39,8 +40,7 @@ static inline bool apic_passes(uint32_t offset, uint32_t *mask)
     const struct apic_register *reg = &apic_registers[offset / APIC_APART % APIC_REGISTERS];
 
     *mask = reg->mask;
-    return reg->rule == APIC_RULE_PASS && offset < APIC_APART * APIC_REGISTERS &&
-           offset % APIC_APART == 0;
+    return reg->rule == APIC_RULE_PASS && offset % APIC_APART == 0;
 }
 
 /* Decides on a 32-bit write of `value` to the register at `offset`. */

@@ -9,6 +9,9 @@ void vpci_init(const struct vcpu *vcpu);
 /* Switches the decoders and the bus mastering of the domain's functions off. */
 void vpci_quiet(const struct vcpu *vcpu);
 
+/* The 32-bit register at CF8h: each access at once, without the lock. */
+bool vpci_address(struct vcpu *vcpu, bool in, uint32_t *value);
+
 bool vpci_port(struct vcpu *vcpu, uint16_t port, unsigned size, bool in, uint32_t *value);
 
 #define RTC_INDEX 0x70

@@ -166,7 +166,7 @@ static bool is_probing(uint8_t reg, uint32_t value)
 
 static bool access_config(struct vcpu *vcpu, uint8_t byte, unsigned size, bool in, uint32_t *value)
 {
-    uint32_t address = views[vcpu->index].address;
+    uint32_t address = __atomic_load_n(&views[vcpu->index].address, __ATOMIC_RELAXED);
     uint16_t bdf = (uint16_t)(address >> 8);
     uint8_t reg = (uint8_t)((address & 0xfc) + byte);
     const struct bh_pci_function *rows = rows_of(vcpu);
@@ -189,17 +189,20 @@ static bool access_config(struct vcpu *vcpu, uint8_t byte, unsigned size, bool i
     return true;
 }
 
+/* CF9h resets the machine; parts of CF8h are no PCI access. */
 bool vpci_port(struct vcpu *vcpu, uint16_t port, unsigned size, bool in, uint32_t *value)
+{
+    return port >= PCI_CONFIG_DATA &&
+           access_config(vcpu, (uint8_t)(port - PCI_CONFIG_DATA), size, in, value);
+}
+
+bool vpci_address(struct vcpu *vcpu, bool in, uint32_t *value)
 {
     uint32_t *address = &views[vcpu->index].address;
 
-    if (port >= PCI_CONFIG_DATA)
-        return access_config(vcpu, (uint8_t)(port - PCI_CONFIG_DATA), size, in, value);
-    if (port != PCI_CONFIG_ADDRESS || size != 4)
-        return false; /* CF9h resets the machine; parts of CF8h are no PCI access */
     if (in)
-        *value = *address;
+        *value = __atomic_load_n(address, __ATOMIC_RELAXED);
     else
-        *address = *value & ADDRESS_BITS;
+        __atomic_store_n(address, *value & ADDRESS_BITS, __ATOMIC_RELAXED);
     return true;
 }

@@ -31,6 +31,8 @@ bool vdev_port(struct vcpu *vcpu, uint16_t port, unsigned size, bool in, uint32_
 {
     bool done = false;
 
+    if (port == PCI_CONFIG_ADDRESS && size == 4)
+        return vpci_address(vcpu, in, value);
     spinlock_take(&locks[vcpu->index]);
     if (port >= PCI_CONFIG_ADDRESS && port + size <= PCI_CONFIG_DATA + 4)
         done = vpci_port(vcpu, port, size, in, value);
@@ -77,7 +79,7 @@ bool vdev_write(struct vcpu *vcpu, uint64_t gpa, unsigned size, uint64_t value)
 {
     if (!has_registers(vcpu, gpa, size))
         return false;
-    if (gpa - APIC_BASE_DEFAULT < PAGE_SIZE)
-        return vapic_write(vcpu, gpa & (PAGE_SIZE - 1), (uint32_t)value);
+    if (gpa / PAGE_SIZE == APIC_BASE_DEFAULT / PAGE_SIZE)
+        return vapic_write(vcpu, gpa % PAGE_SIZE, (uint32_t)value);
     return write_ioapic(vcpu, gpa, value);
 }

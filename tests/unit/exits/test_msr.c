@@ -138,6 +138,30 @@ static void a_domain_has_its_own_rows_only(void **state)
     assert_int_equal(vcpu->vmcb->eventinj, MODEL_GP);
 }
 
+/* Rows are found by their numbers' low bits: these have the same. */
+static void each_row_is_found_among_its_likes(void **state)
+{
+    static const uint32_t numbers[] = {5, 0x45, 0x85, 0x1005, 0xc0000005, 0xc0010045, 0xffffffc5};
+    const unsigned count = sizeof(numbers) / sizeof(numbers[0]);
+
+    (void)state;
+    for (unsigned i = 0; i < count; i++)
+        image_model.msr[1 + i] =
+            (struct bh_msr){numbers[i], BH_MSR_CONSTANT, BH_MSR_CONSTANT, 0x1000 + i};
+    image_model.domain[WORK].msrs = (struct bh_table){1, count};
+    vcpu = vcpu_model_init(WORK);
+    for (unsigned i = 0; i < count; i++) {
+        assert_read(numbers[i], 0x1000 + i);
+        assert_refused(numbers[i], true, 0x1000 + i + 1);
+        assert_refused(numbers[i] ^ 0x40000000, false, 0);
+        assert_refused(numbers[i] ^ 0x200, true, 0x1000 + i);
+    }
+    image_model.domain[WORK].msrs = (struct bh_table){1, 0};
+    vcpu = vcpu_model_init(WORK);
+    assert_refused(0, false, 0);
+    assert_refused(numbers[0], false, 0);
+}
+
 static void the_local_apic_stays_where_it_is(void **state)
 {
     uint64_t base = cpu_model_msr(MSR_APIC_BASE) | APIC_BASE_BSP;
@@ -205,6 +229,7 @@ int main(void)
         cmocka_unit_test_setup(only_rows_for_it_read_the_hardware, start),
         cmocka_unit_test_setup(what_has_no_row_is_a_fault, start),
         cmocka_unit_test_setup(a_domain_has_its_own_rows_only, start),
+        cmocka_unit_test_setup(each_row_is_found_among_its_likes, start),
         cmocka_unit_test_setup(the_local_apic_stays_where_it_is, start),
         cmocka_unit_test_setup(efer_hides_svme, start),
         cmocka_unit_test_setup(prefixes_are_stepped_over, start),
