@@ -30,7 +30,8 @@ char stack[4096];
 
 static char line[BH_LOG_MAX];
 static uint32_t used;
-static uint32_t zeros[3000]; /* bss: core must have made it so */
+/* Core must have made it so. It is as large as to lie where GRUB on a BIOS machine puts modules. */
+static uint32_t zeros[20000];
 
 static const void *at(uint64_t address)
 {
