@@ -4,7 +4,7 @@
 Instructions are counted, not timed: with QEMU's -icount the TSC counts executed
 instructions, and two runs give the same figures. Appraisals are timed, beside a measure.
 --update records the figures, in tests/bench/recorded.json, and puts them into
-docs/performance.md; figures of parts that aren't measured this time stay as recorded.
+docs/performance.md and its chart; figures of parts that aren't measured this time stay as recorded.
 """
 import argparse
 import sys
@@ -31,6 +31,7 @@ def main():
             figures = known | figures
             record.write(figures)
             record.PAGE.write_text(record.page_with(figures))
+            record.CHART.write_text(record.chart.draw(figures))
     except record.ERRORS as error:
         sys.exit(f"bench: {error}")
 

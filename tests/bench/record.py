@@ -8,6 +8,7 @@ sys.path[:0] = [str(ROOT / "tools" / "run"), str(ROOT / "tests"), str(ROOT / "te
                 str(ROOT / "tests" / "bench")]
 
 import appraisals  # noqa: E402
+import chart  # noqa: E402
 import measuring  # noqa: E402
 import package  # noqa: E402
 import size  # noqa: E402
@@ -16,6 +17,7 @@ import workloads  # noqa: E402
 from console import MachineError  # noqa: E402
 
 RECORDED = ROOT / "tests" / "bench" / "recorded.json"
+CHART = ROOT / "docs" / "performance.svg"
 PAGE = ROOT / "docs" / "performance.md"
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 # In the order of the page: how each part is measured, and shown.

@@ -1,7 +1,8 @@
 """Round trips cost no more than was recorded, and the documents show what was recorded."""
 import record
 import trips
-from testing import Failure, equal
+import workloads
+from testing import Failure, contains, equal
 
 AGAIN = ("If the growth is meant, say why in the commit and record it: make bench PARTS=trips "
          "(tests/bench/recorded.json and docs/performance.md)")
@@ -22,6 +23,17 @@ def test_growth_is_told():
           ["CPUID, 64-bit, paging on: grew from 100 to 102.1 instructions, by 2.1%; 2% are let pass",
            "RDMSR APIC_BASE, 32-bit, paging off: not measured any more",
            "VMMCALL, 64-bit, paging on: not recorded yet"], "complaints")
+
+
+def test_chart_shows_the_record():
+    """docs/performance.svg is drawn from the recorded figures, and has each round trip's and
+    workload's."""
+    figures = record.read()
+    drawn = record.CHART.read_text()
+    equal(drawn, record.chart.draw(figures), "docs/performance.svg: 'make bench' draws it")
+    for name in trips.PEERS:
+        contains(drawn, f">{figures['trips'][name]['32']:,g}<", f"the chart's {name}")
+    equal(drawn.count("<rect"), 3 * (1 + len(trips.PEERS) + len(workloads.NAMES)), "bars")
 
 
 def test_page_shows_the_record():
