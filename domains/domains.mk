@@ -77,7 +77,7 @@ $(DOMAINS)/%-bare.elf: tests/domains/bare.S $(DOMAINS)/%.bin
 	@$(CC) -m32 -nostdlib -static -no-pie -Iinclude -DFLAT='"$(DOMAINS)/$*.bin"' \
 		-Wl,-Ttext=0x4001000,--section-start=.multiboot=0x4000000,--build-id=none -o $@ $<
 domains: $(DOMAINS)/runtime-bare.elf $(DOMAINS)/standin-bare.elf \
-	$(DOMAINS)/bench-bare.elf
+	$(DOMAINS)/bench-bare.elf $(DOMAINS)/modes-bare.elf
 
 # The intruder without an operating system.
 STANDIN := $(sort $(wildcard domains/intruder/standin/*.c domains/intruder/standin/*.S)) $(INTRUDER)
@@ -85,6 +85,11 @@ STANDIN_O := $(patsubst %,$(DOMAINS_O)/%.o,$(basename $(STANDIN)))
 FLAT_COM2 := $(DOMAINS_O)/domains/lib/com2.o
 $(STANDIN_O) $(FLAT_COM2): FLAT_EXTRA := -mgeneral-regs-only
 $(eval $(call flat,standin,$(FLAT_LIB) $(FLAT_COM2) $(STANDIN_O)))
+
+# For tests: what a system sees of paging and modes.
+MODES_O := $(addprefix $(DOMAINS_O)/tests/domains/, modes.o modes_trip.o)
+$(MODES_O): FLAT_EXTRA := -mgeneral-regs-only
+$(eval $(call flat,modes,$(FLAT_LIB) $(FLAT_COM2) $(MODES_O)))
 
 # What exits cost, for policy/bench.policy.
 BENCH_O := $(addprefix $(DOMAINS_O)/domains/bench/, main.o measure.o)
