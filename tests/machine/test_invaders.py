@@ -7,7 +7,7 @@ import time
 
 import package
 from machine import BOOT_TIMEOUT, TROUBLE, bulkhead
-from testing import Failure, limit
+from testing import Failure, cases, limit
 
 POLICY = package.ROOT / "tests/machine/invaders.policy"
 GAME = package.BUILD / "game/invaders.exec"
@@ -76,10 +76,11 @@ def wait_for_game(machine, timeout):
 
 
 @limit(120)
-def test_game():
+@cases({"nested": ("EPYC,+svm",), "shadow": ("EPYC,+svm,-npt",)})
+def test_game(cpu):
     """The game plays: its picture stands on the screen, and a key reaches it. What it does when told
     to end, a reset by the keyboard controller, is denied."""
-    with bulkhead("bios-text", policy=POLICY, files={"invaders.exec": GAME}, cpus=1,
+    with bulkhead("bios-text", policy=POLICY, files={"invaders.exec": GAME}, cpu=cpu, cpus=1,
                   network=False, screen=True) as machine:
         machine.core.expect(r": starts on core 0$", BOOT_TIMEOUT, unless=TROUBLE)
         wait_for_game(machine, 20)
