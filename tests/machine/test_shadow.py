@@ -1,6 +1,7 @@
 """Domains whose addresses core translates by shadow tables, on a CPU without nested paging."""
 import contextlib
 import pathlib
+import re
 import stat
 import sys
 import tempfile
@@ -60,6 +61,21 @@ def test_attacks(kind, attacks):
         machine.expect_vault()
         machine.expect_intact()
         machine.expect_no_secret()
+
+
+@cases({
+    "page-walk": ("page-walk", r"its page tables lie in memory that it may not reach"),
+    "foreign-stack": ("foreign-stack", r"not by a plain move"),
+    "foreign-idt": ("foreign-idt", r"not by a plain move"),
+    "triple-fault": ("triple-fault", r"shutdown \(triple fault\)"),
+})
+def test_ends(attack, why):
+    """What core can't answer stops the attacker's domain, and no other, as with nested paging."""
+    with shadow_machine() as machine:
+        said = machine.attack_to_its_end(attack)
+        equal(bool(re.search(why, said)), True, f"why the domain has stopped, {said!r}")
+        machine.expect_waiting_vault()
+        machine.expect_intact()
 
 
 def test_nested_is_needed():
