@@ -117,6 +117,9 @@ static void check_core_list(struct front *front, const struct domain *domain)
     if (domain->core_count > 1 && domain->kind.value == BH_MICROVM)
         report(front, CHECK_one_core, domain->core[1].at, domain->name.value,
                "a microvm has no local APIC to start a second one by", NULL);
+    else if (domain->core_count > 1 && domain->paging.value == BH_PAGING_SHADOW)
+        report(front, CHECK_one_core, domain->paging.at, domain->name.value,
+               "core keeps shadow tables for one", NULL);
 }
 
 static void check_domain(struct front *front, const struct domain *domain)
