@@ -6,6 +6,7 @@
 #include "core/exits/exits.h"
 #include "core/exits/mode.h"
 #include "core/platform/platform.h"
+#include "core/svm/features.h"
 
 #define VGA_PORT 0x3c0u /* attribute controller, the first of the VGA's registers */
 
@@ -18,6 +19,7 @@ void domains_place(const struct bh_header *checked, struct boot_info *info,
                    const struct acpi_cpus *cpus)
 {
     policy = checked;
+    svm_find_features();
     domain_place_all(policy, info, cpus, starts);
     for (uint32_t i = 0; i < policy->domains.count; i++)
         exits_init_domain(policy, i);

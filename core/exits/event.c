@@ -3,17 +3,24 @@
 #include "core/exits/handlers.h"
 #include "core/exits/mode.h"
 #include "core/platform/platform.h"
+#include "core/svm/features.h"
 
 /*
  * Has the domain take a software interrupt, or the exception that an instruction like INT3 is, in
- * that instruction's place. The CPU pushes VMCB.RIP for the next instruction's address (15.20). If
- * its delivery doesn't come to an end, the instruction hasn't happened: exits_settle_event().
+ * that instruction's place. What the CPU pushes for the next instruction's address is VMCB.RIP, or
+ * nRIP where it has that (15.20), but not for ICEBP's #DB. If its delivery doesn't come to an end,
+ * the instruction hasn't happened: exits_settle_event().
  */
 static void inject_software(struct vcpu *vcpu, uint64_t event, unsigned length)
 {
+    uint64_t next = vcpu->vmcb->rip + length;
+
     vcpu->soft_event = vcpu->vmcb->eventinj = event;
     vcpu->soft_rip = vcpu->vmcb->rip;
-    vcpu->vmcb->rip += length;
+    if (svm_has(SVM_FEATURE_NRIPS) && vcpu->vmcb->exitcode != SVM_EXIT_ICEBP)
+        vcpu->vmcb->nrip = next;
+    else
+        vcpu->vmcb->rip = next;
     vcpu->soft_next = vcpu->vmcb->rip;
     vcpu->vmcb->interrupt_shadow = 0;
 }

@@ -1,10 +1,15 @@
-/* Fetching a domain's instructions: this CPU may have neither next RIP nor decode assists. */
+/*
+ * A domain's instructions: what the CPU says of them where it has next RIP (APM vol. 2, 15.7.1) and
+ * decode assists (15.10), else fetched and decoded.
+ */
 #include <stddef.h>
 
 #include "core/exits/handlers.h"
 #include "core/exits/mode.h"
 #include "core/mm/mm.h"
 #include "core/platform/platform.h"
+#include "core/svm/features.h"
+#include "lib/memory.h"
 
 #define SIZE_32 (1ull << 32) /* of the address space outside of 64-bit code */
 
@@ -20,9 +25,60 @@ static uint64_t linear_rip(const struct vmcb *vmcb, enum insn_mode mode)
     return mode == INSN_64 ? vmcb->rip : (uint32_t)(vmcb->cs.base + vmcb->rip);
 }
 
+/*
+ * The length of the instruction that caused the exit, by the CPU; 0 if it doesn't say. It says so
+ * of instructions that a bit of the VMCB intercepts, and of MSR and port accesses.
+ */
+static unsigned told_length(const struct vcpu *vcpu)
+{
+    uint64_t length = vcpu->vmcb->nrip - vcpu->vmcb->rip;
+
+    return svm_has(SVM_FEATURE_NRIPS) && length <= INSN_MAX ? (unsigned)length : 0;
+}
+
+/*
+ * The instruction as the CPU has decoded it: register of a MOV CR or MOV DR, vector of an INTn,
+ * that it is an INVLPG. False if it doesn't tell.
+ */
+static bool is_told(const struct vcpu *vcpu, struct insn *insn)
+{
+    const struct vmcb *vmcb = vcpu->vmcb;
+    uint64_t code = vmcb->exitcode, info = vmcb->exitinfo1;
+
+    *insn = (struct insn){.length = (uint8_t)told_length(vcpu)};
+    if (!svm_has(SVM_FEATURE_DECODE_ASSISTS) || insn->length == 0)
+        return false;
+    if (code < SVM_EXIT_DR0_READ && (info & VMCB_CR_IS_MOV)) {
+        insn->kind = code < SVM_EXIT_CR0_WRITE ? INSN_MOV_FROM_CR : INSN_MOV_TO_CR;
+    } else if (code >= SVM_EXIT_DR0_READ && code < SVM_EXIT_EXCEPTION_DE) {
+        insn->kind = code < SVM_EXIT_DR0_WRITE ? INSN_MOV_FROM_DR : INSN_MOV_TO_DR;
+    } else if (code == SVM_EXIT_SWINT) {
+        insn->kind = INSN_INT;
+        insn->immediate = info & 0xff;
+    } else if (code == SVM_EXIT_INVLPG) {
+        insn->kind = INSN_INVLPG;
+        insn->memory.is_there = true;
+    }
+    if (code < SVM_EXIT_EXCEPTION_DE) {
+        insn->cr = code & 15;
+        insn->reg = info & 15;
+    }
+    return insn->kind != INSN_UNKNOWN;
+}
+
 /* Reads the code at RIP, up to INSN_MAX bytes of it; returns how many there are. */
 static size_t read_code(const struct vcpu *vcpu, uint8_t code[static INSN_MAX])
 {
+    const struct vmcb *vmcb = vcpu->vmcb;
+    size_t fetched = vmcb->fetched & 15;
+
+    /* Of page faults the CPU keeps the bytes that it has fetched. */
+    if (svm_has(SVM_FEATURE_DECODE_ASSISTS) && fetched != 0 &&
+        (vmcb->exitcode == SVM_EXIT_NPF || vmcb->exitcode == SVM_EXIT_EXCEPTION_PF)) {
+        memcpy(code, vmcb->bytes, fetched);
+        return fetched;
+    }
+
     struct guest_paging paging = mode_paging(vcpu);
     enum insn_mode mode = mode_of(vcpu);
     uint64_t linear = linear_rip(vcpu->vmcb, mode);
@@ -47,8 +103,11 @@ uint64_t exits_linear(const struct vcpu *vcpu, const struct insn *insn)
     const struct vmcb_segment *const segments[] = {
         [INSN_ES] = &vmcb->es, [INSN_CS] = &vmcb->cs, [INSN_SS] = &vmcb->ss,
         [INSN_DS] = &vmcb->ds, [INSN_FS] = &vmcb->fs, [INSN_GS] = &vmcb->gs};
-    uint64_t offset =
-        insn_offset(m, address_part(vcpu, insn, m->base), address_part(vcpu, insn, m->index));
+    uint64_t offset;
+
+    if (vmcb->exitcode == SVM_EXIT_INVLPG && svm_has(SVM_FEATURE_DECODE_ASSISTS))
+        return vmcb->exitinfo1;
+    offset = insn_offset(m, address_part(vcpu, insn, m->base), address_part(vcpu, insn, m->index));
 
     if (!mode_is_64_bit(vcpu)) /* APM vol. 2, 1.2: 32 bits, and 64-bit code has no bases */
         return (uint32_t)(segments[m->segment]->base + offset);
@@ -58,9 +117,9 @@ uint64_t exits_linear(const struct vcpu *vcpu, const struct insn *insn)
 struct insn exits_fetch(struct vcpu *vcpu)
 {
     uint8_t code[INSN_MAX];
-    size_t size = read_code(vcpu, code);
+    struct insn insn;
 
-    return insn_decode(code, size, mode_of(vcpu));
+    return is_told(vcpu, &insn) ? insn : insn_decode(code, read_code(vcpu, code), mode_of(vcpu));
 }
 
 void exits_step(struct vcpu *vcpu)
@@ -105,8 +164,14 @@ static void remember_place(struct vcpu *vcpu)
 
 static void skip(struct vcpu *vcpu, uint16_t opcode, uint8_t modrm)
 {
-    struct insn insn = exits_fetch(vcpu);
+    unsigned length = told_length(vcpu);
+    struct insn insn;
 
+    if (length != 0) {
+        exits_set_rip(vcpu, vcpu->vmcb->rip + length);
+        return;
+    }
+    insn = exits_fetch(vcpu);
     if (insn.kind != INSN_OTHER || insn.opcode != opcode || insn.modrm != modrm)
         exits_stop(vcpu, "its code changed while core was answering it");
     remember_place(vcpu);

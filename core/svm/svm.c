@@ -3,6 +3,7 @@
 #include <stddef.h>
 
 #include "core/platform/platform.h"
+#include "core/svm/features.h"
 #include "hw/x86.h"
 #include "lib/memory.h"
 
@@ -39,6 +40,7 @@ const uint16_t svm_no_code[2];
 
 void svm_enable_cpu(unsigned cpu)
 {
+    svm_check_features(cpu);
     cpu_areas[cpu].cpu.doze = (uintptr_t)svm_doze;
     write_msr(MSR_EFER, read_msr(MSR_EFER) | EFER_SVME);
     write_msr(MSR_VM_HSAVE_PA, (uintptr_t)hsave[cpu]);

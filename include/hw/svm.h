@@ -82,6 +82,16 @@ _Static_assert(sizeof(struct vmcb) == 4096, "one page");
 
 #define VMCB_TLB_FLUSH_ALL 1u /* TLB_CONTROL, 15.16.1 */
 
+/* What the CPU can do besides: CPUID 8000_000Ah EDX (APM vol. 3, E.4.9) */
+#define SVM_FEATURE_NP             (1u << 0)
+#define SVM_FEATURE_LBR_VIRT       (1u << 1)
+#define SVM_FEATURE_NRIPS          (1u << 3)
+#define SVM_FEATURE_VMCB_CLEAN     (1u << 5)
+#define SVM_FEATURE_FLUSH_BY_ASID  (1u << 6)
+#define SVM_FEATURE_DECODE_ASSISTS (1u << 7)
+#define SVM_FEATURE_PAUSE_FILTER   (1u << 10)
+#define SVM_FEATURE_SPEC_CTRL      (1u << 20) /* VirtSpecCtrl */
+
 /* V_INTR at 060h, 15.21 */
 #define VMCB_V_TPR 0xffull
 
@@ -96,6 +106,9 @@ _Static_assert(sizeof(struct vmcb) == 4096, "one page");
 #define VMCB_EVENT_SOFTWARE   (4ull << VMCB_EVENT_TYPE_SHIFT)
 #define VMCB_EVENT_HAS_ERROR  (1ull << 11)
 #define VMCB_EVENT_VALID      (1ull << 31)
+
+/* EXITINFO1 of a CR exit, with decode assists, 15.10: a MOV, whose register is in bits 3:0 */
+#define VMCB_CR_IS_MOV (1ull << 63)
 
 /* EXITINFO1 of an IOIO exit, 15.10.2; EXITINFO2 is the next RIP */
 #define VMCB_IO_IN         (1u << 0)
