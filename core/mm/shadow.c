@@ -7,6 +7,9 @@
 
 #define LEVELS 4u
 
+/* Entries that are made together. */
+#define READ_AHEAD 16u
+
 static_assert(sizeof(struct shadow) <= 512, "one a domain, in core's own memory");
 
 /* What is being resolved. */
@@ -47,6 +50,10 @@ uint64_t shadow_root(struct shadow *s, unsigned vcpu, const struct shadow_guest 
         number = shadow_create(s, key, role);
     shadow_table(s, number)->pins++;
     s->root[vcpu] = number;
+    /* PAE's four belong to CR3 (5.2.3). A walk that knows their page as another table may have set
+     * A in them since, which is reserved there. */
+    for (unsigned i = 0; i < 4 && (role & ROLE_FORMAT) == ROLE_PAE; i++)
+        shadow_revalidate(s, number, i);
     spinlock_release(&s->lock);
     return (uint64_t)shadow_entries(s, number);
 }
@@ -102,6 +109,17 @@ static bool descend(struct shadow *s, struct fault *f)
     }
 }
 
+/* Makes the entries around one that is needed, as far as a CPU may have read them ahead: where the
+ * guest's A is set. Its memory is touched in runs, and each entry less is an exit. */
+static void read_ahead(struct shadow *s, uint32_t number, unsigned index)
+{
+    unsigned first = index - index % READ_AHEAD;
+
+    for (unsigned i = first; i < first + READ_AHEAD; i++)
+        if (!(shadow_entries(s, number)[i] & PTE_P))
+            shadow_refresh(s, number, i);
+}
+
 /* Makes the entry in the last level, if the p2m grants what is asked for. */
 static struct shadow_result set_page(struct shadow *s, const struct fault *f)
 {
@@ -124,6 +142,8 @@ static struct shadow_result set_page(struct shadow *s, const struct fault *f)
     if (is_write && shadow_is_protected(s, leaf.address & PTE_ADDRESS))
         shadow_open(s, leaf.address & PTE_ADDRESS);
     shadow_set_page(s, number, index, shadow_page_entry(s, role, &page, &leaf, for_supervisor));
+    if (!(f->error & PF_P))
+        read_ahead(s, number, index);
     return (struct shadow_result){.outcome = SHADOW_RETRY};
 }
 

@@ -163,23 +163,33 @@ static uint64_t page_now(struct shadow *s, uint32_t role, const struct meaning *
     return leaf.flags & NPT_P ? shadow_page_entry(s, role, page, &leaf, false) : 0;
 }
 
+void shadow_refresh(struct shadow *s, uint32_t number, unsigned index)
+{
+    uint64_t old = shadow_entries(s, number)[index], entry;
+    struct meaning now = shadow_meaning(s, number, index);
+
+    entry = page_now(s, shadow_table(s, number)->role, &now);
+    if (entry & PTE_P) {
+        if (entry != old)
+            shadow_set_page(s, number, index, entry);
+    } else if (old & PTE_P) {
+        shadow_clear(s, number, index);
+    }
+}
+
 void shadow_revalidate(struct shadow *s, uint32_t number, unsigned index)
 {
     const struct shadow_table *table = shadow_table(s, number), *child;
-    uint64_t old = shadow_entries(s, number)[index], entry;
+    uint64_t old = shadow_entries(s, number)[index];
     struct meaning now;
 
     if (!(old & PTE_P))
         return;
-    now = shadow_meaning(s, number, index);
     if (shadow_level(table) == 1) {
-        entry = page_now(s, table->role, &now);
-        if (!(entry & PTE_P))
-            shadow_clear(s, number, index);
-        else if (entry != old)
-            shadow_set_page(s, number, index, entry);
+        shadow_refresh(s, number, index);
         return;
     }
+    now = shadow_meaning(s, number, index);
     child = shadow_table(s, shadow_child(s, old));
     if (now.kind != MEANS_TABLE || child->key != now.key || child->role != now.role)
         shadow_clear(s, number, index);

@@ -38,7 +38,10 @@ struct p2m_leaf shadow_p2m(struct shadow *s, uint64_t gpa);
 uint64_t shadow_page_entry(const struct shadow *s, uint32_t role, const struct meaning *page,
                            const struct p2m_leaf *leaf, bool for_supervisor);
 
-/* Makes an entry what it stands for now, or empties it; one that is empty is left so. */
+/* Makes an entry in the last level what it stands for now, or empties it. */
+void shadow_refresh(struct shadow *s, uint32_t number, unsigned index);
+
+/* The same in any level, for an entry that is present; one that isn't is left so. */
 void shadow_revalidate(struct shadow *s, uint32_t number, unsigned index);
 
 /* True if the guest's page is a table with shadows, and read-only therefore. */

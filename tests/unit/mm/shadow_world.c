@@ -77,20 +77,31 @@ void load_root(struct vcpu_state *v)
         note_flush(v, &v->place[i]);
 }
 
-/* A table was written: nothing is fresh, and more may be cached. */
-static void note_write(void)
+/* What the vCPU's tables say has changed: nothing is fresh, and more may be cached. */
+static void note_change(struct vcpu_state *v)
 {
-    for (unsigned i = 0; i < VCPUS; i++)
-        for (unsigned p = 0; p < PLACES; p++) {
-            struct place *place = &t.vcpu[i].place[p];
-
-            place->is_fresh = false;
-            if (place->pasts == HISTORY) { /* the list is full: have the guest flush */
-                load_root(&t.vcpu[i]);
-                break;
-            }
-            note_present(&t.vcpu[i], place);
+    for (unsigned p = 0; p < PLACES; p++) {
+        v->place[p].is_fresh = false;
+        if (v->place[p].pasts == HISTORY) { /* the list is full: have the guest flush */
+            load_root(v);
+            return;
         }
+        note_present(v, &v->place[p]);
+    }
+}
+
+void note_bits(void)
+{
+    for (unsigned i = 0; i < VCPUS; i++) {
+        struct vcpu_state *v = &t.vcpu[i];
+        uint64_t offset = v->g.cr3 - TABLES;
+
+        if ((v->g.efer & EFER_LMA) || !(v->g.cr4 & CR4_PAE) || offset >= REGION)
+            continue;
+        if (memcmp(v->topmost, t.memory.copy + offset, sizeof(v->topmost)) != 0)
+            note_change(v);
+        memcpy(v->topmost, t.memory.copy + offset, sizeof(v->topmost));
+    }
 }
 
 void invalidate(struct vcpu_state *v, uint64_t linear)
@@ -111,7 +122,8 @@ void store(uint64_t machine, uint64_t value, unsigned size)
     memcpy((void *)machine, &value, size);
     if (machine - t.memory.machine < t.memory.length)
         memcpy(t.memory.copy + (machine - t.memory.machine), &value, size);
-    note_write();
+    for (unsigned i = 0; i < VCPUS; i++)
+        note_change(&t.vcpu[i]);
 }
 
 struct vcpu_state *random_vcpu(void)

@@ -48,6 +48,7 @@ struct vcpu_state {
     struct shadow_guest g;
     uint64_t cr3; /* shadow_root() */
     struct place place[PLACES];
+    uint64_t topmost[4]; /* PAE's, as they were when note_bits() looked last */
 };
 
 struct world {
@@ -79,6 +80,10 @@ void begin(uint64_t seed, uint64_t pool_size, uint8_t *copy);
 void load_root(struct vcpu_state *v);
 void invalidate(struct vcpu_state *v, uint64_t linear);
 void store(uint64_t machine, uint64_t value, unsigned size);
+
+/* A and D were set by a walk. They are reserved in PAE's topmost entries: where the same page is
+ * that to one vCPU and another table to another, they change what the first one's tables say. */
+void note_bits(void);
 
 /* The vCPU accesses memory until it passes or the guest (or its owner) has to do something. */
 struct mmu_result try_access(struct vcpu_state *v, struct place *place, uint32_t access);

@@ -285,6 +285,37 @@ static void reserved_bits_are_told(void **state)
         }
 }
 
+/* As a CPU may do it: what A says nobody has touched yet is not among it. */
+static void entries_around_one_are_read_ahead(void **state)
+{
+    (void)state;
+    enter(0, &mode_long);
+    for (uint64_t i = 16; i < 31; i++)
+        map(0, &mode_long, i << 12, DATA | KERNEL, 1);
+    put(entry_at(0, &mode_long, 20 << 12, 1), DATA | (KERNEL & ~PTE_A), 8);
+    assert_reaches(0, 18 << 12, 0, DATA);
+    assert_int_equal(try_once(0, 16 << 12, MMU_W).verdict, MMU_PASSES);
+    assert_int_equal(try_once(0, 30 << 12, MMU_W).verdict, MMU_PASSES);
+    assert_int_equal(try_once(0, 20 << 12, 0).verdict, MMU_PAGE_FAULT);
+    assert_int_equal(try_once(0, 31 << 12, 0).verdict, MMU_PAGE_FAULT);
+    assert_int_equal(get(entry_at(0, &mode_long, 20 << 12, 1), 8) & PTE_A, 0);
+}
+
+/* APM vol. 2, 5.2.3: whoever wrote them. */
+static void paes_topmost_entries_are_loaded_with_cr3(void **state)
+{
+    uint64_t at;
+
+    (void)state;
+    enter(0, &mode_pae);
+    map(0, &mode_pae, 0x1000, DATA | KERNEL, 1);
+    assert_reaches(0, 0x1000, 0, DATA);
+    at = entry_at(0, &mode_pae, 0x1000, 3);
+    put(at, get(at, 8) | PTE_A, 8);
+    reload(0);
+    assert_faults(0, 0x1000, 0, MMU_P | MMU_RSVD);
+}
+
 static void pools_that_are_of_no_use_are_refused(void **state)
 {
     struct shadow_config good = f.shadow.config, config;
@@ -319,6 +350,8 @@ int main(void)
         cmocka_unit_test_setup(an_implicit_read_that_smap_refuses_is_told, start),
         cmocka_unit_test_setup(a_fetch_is_told_where_it_can_be_forbidden, start),
         cmocka_unit_test_setup(reserved_bits_are_told, start),
+        cmocka_unit_test_setup(entries_around_one_are_read_ahead, start),
+        cmocka_unit_test_setup(paes_topmost_entries_are_loaded_with_cr3, start),
         cmocka_unit_test_setup(pools_that_are_of_no_use_are_refused, start),
     };
 

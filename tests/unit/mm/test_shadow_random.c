@@ -35,6 +35,16 @@ static bool passed_once(const struct place *place, uint64_t machine, unsigned ki
     return false;
 }
 
+/* PAE's topmost entry is read again as one further down: the A that is set there makes it reserved
+ * for the next walk. How many walks an access takes is the CPU's affair. */
+static bool spoils_itself(const struct vcpu_state *v, const struct mmu_result *walk)
+{
+    for (unsigned i = 1; i < walk->depth && entry_size(&v->g) == 8; i++)
+        if (!(v->g.efer & EFER_LMA) && walk->path[i] == walk->path[0])
+            return true;
+    return false;
+}
+
 /* One access, judged. */
 static struct mmu_result check_access(struct vcpu_state *v, struct place *place, unsigned kind)
 {
@@ -45,6 +55,11 @@ static struct mmu_result check_access(struct vcpu_state *v, struct place *place,
     v->g.ac = kind & 8;
     wanted = mmu_reference(&t.memory, &v->g, place->linear, access, is_exact);
     got = try_access(v, place, access);
+    if (spoils_itself(v, &wanted)) {
+        memcpy(t.memory.copy, (void *)t.memory.machine, REGION);
+        note_bits();
+        return got;
+    }
     t.verdicts[got.verdict]++;
     t.reserved_faults += got.verdict == MMU_PAGE_FAULT && (got.error & MMU_RSVD);
     if (got.verdict != MMU_PASSES || is_exact)
@@ -57,6 +72,7 @@ static struct mmu_result check_access(struct vcpu_state *v, struct place *place,
             got.verdict == MMU_PASSES &&
             (wanted.verdict != MMU_PASSES || wanted.machine / PAGE_SIZE != got.machine / PAGE_SIZE);
         memcpy(t.memory.copy, (void *)t.memory.machine, REGION);
+        note_bits();
         return got;
     }
     t.exact++;
@@ -66,6 +82,7 @@ static struct mmu_result check_access(struct vcpu_state *v, struct place *place,
     }
     if (memcmp(t.memory.copy, (void *)t.memory.machine, REGION) != 0)
         fail_msg("A and D aren't as the CPU sets them, after %#lx", place->linear);
+    note_bits();
     return got;
 }
 
