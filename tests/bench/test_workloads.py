@@ -27,3 +27,5 @@ def test_exits_are_told_apart():
     """Nested page faults that are no APIC writes have a name of their own."""
     row = {"count": 10, "exits": {"NPF": 30, workloads.APIC_WRITES: 20, "CPUID": 5}}
     equal(workloads.exits_of(row), {workloads.APIC_WRITES: 2, "NPF": 1, "CPUID": 0.5}, "exits")
+    row = {"count": 10, "exits": {"PF": 30, workloads.APIC_WRITES: 20}}
+    equal(workloads.exits_of(row), {workloads.APIC_WRITES: 2, "PF": 1}, "exits")

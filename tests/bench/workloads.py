@@ -18,6 +18,7 @@ KERNEL = package.BUILD / "kernel" / "vmlinuz"
 BUILT = package.BUILD / "tests" / "bench"
 DONE = r"^bench: done\r?$"
 APIC_WRITES = "APIC writes"  # of the nested page faults: the rest has another cause
+SHADOW_POOL = "8 MiB"
 SECONDS = 900  # for a boot and all workloads, on a busy host
 # Instructions x bare on the same emulated CPU, counted in the same way: Debian 12's KVM with the
 # same kernel as guest, and Xen 4.17 with it as PVH dom0.
@@ -89,28 +90,51 @@ def run(boot, directory, arguments=()):
     return rows
 
 
+def run_as_work(initrd, policy):
+    with tempfile.TemporaryDirectory() as name:
+        directory = pathlib.Path(name)
+        parts = package.build(directory, policy, {"work.kernel": KERNEL, "work.initrd": initrd})
+        return run(Kernel(parts.core, tuple(parts.modules())), directory, core_arguments())
+
+
+def shadow_policy(directory):
+    """The same policy, paged by shadow tables."""
+    path = directory / "shadow.policy"
+    path.write_text(POLICY.read_text().replace("../../policy/", f"{ROOT / 'policy'}/")
+                    .replace("cores 0", f"cores 0\n        paging shadow {SHADOW_POOL}"))
+    return path
+
+
+def as_figures(count, counted):
+    return {"count": count, "work": counted["all"], "core": counted.get("core", 0),
+            "exits": {key: value for key, value in counted.items()
+                      if key not in ("all", "core")}}
+
+
 def measure():
-    """{name: {count, bare, work, core, exits: {handler: number}}}, instructions and numbers."""
+    """{name: {count, bare, work, core, exits: {handler: number}, shadow: {the same}}}"""
     with tempfile.TemporaryDirectory() as name:
         directory = pathlib.Path(name)
         initrd = archive(directory / "initrd")
         bare = run(Kernel(KERNEL, initrd=initrd, append=command_line()), directory)
-        parts = package.build(directory, POLICY, {"work.kernel": KERNEL, "work.initrd": initrd})
-        work = run(Kernel(parts.core, tuple(parts.modules())), directory, core_arguments())
-    if [row[:2] for row in bare] != [row[:2] for row in work] or len(bare) != len(NAMES):
+        work = run_as_work(initrd, POLICY)
+        shadow = run_as_work(initrd, shadow_policy(directory))
+    done = [row[:2] for row in bare]
+    if done != [row[:2] for row in work] or done != [row[:2] for row in shadow] or \
+            len(done) != len(NAMES):
         raise WorkloadError("the bare machine did other workloads than Bulkhead's")
-    return {name: {"count": count, "bare": alone["all"], "work": counted["all"],
-                   "core": counted.get("core", 0),
-                   "exits": {key: value for key, value in counted.items()
-                             if key not in ("all", "core")}}
-            for (name, count, alone), (_, _, counted) in zip(bare, work)}
+    return {name: {"bare": alone["all"], **as_figures(count, nested),
+                   "shadow": as_figures(count, shadowed)}
+            for (name, count, alone), (_, _, nested), (_, _, shadowed)
+            in zip(bare, work, shadow)}
 
 
 def exits_of(row):
     """{reason: exits an operation}, with writes to the local APIC told apart from other NPFs."""
     exits = dict(row["exits"])
     apic = exits.pop(APIC_WRITES, 0)
-    exits["NPF"] = exits.get("NPF", 0) - apic
+    fault = "NPF" if "NPF" in exits else "PF"  # nested paging or shadow tables
+    exits[fault] = exits.get(fault, 0) - apic
     return {reason: number / row["count"] for reason, number in {APIC_WRITES: apic, **exits}.items()
             if number}
 
@@ -128,4 +152,15 @@ def table(rows):
         lines.append(f"| {NAMES[name]} | {row['bare'] / row['count']:,.0f} | {ratio(row):.4f} | "
                      f"{row['core'] / row['count']:,.2f} | {exits or 'none'} | {KVM[name]:g} | "
                      f"{XEN[name]:g} |")
-    return "\n".join(lines)
+    return "\n".join([*lines, "", *shadow_table(rows)])
+
+
+def shadow_table(rows):
+    lines = [f"| workload, paged by shadow tables ({SHADOW_POOL}) | Bulkhead, x bare | of these in "
+             "core, each | exits, each |", "|---|---:|---:|---|"]
+    for name, row in rows.items():
+        shadow = row["shadow"]
+        exits = ", ".join(f"{number:.3g} {reason}" for reason, number in exits_of(shadow).items())
+        lines.append(f"| {NAMES[name]} | {shadow['work'] / row['bare']:.4f} | "
+                     f"{shadow['core'] / row['count']:,.2f} | {exits} |")
+    return lines
