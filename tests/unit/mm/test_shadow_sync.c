@@ -183,6 +183,8 @@ static void a_right_that_went_may_be_cached_when_a_table_is_made(void **state)
     map_window(0, &mode_long);
     enter_at(1, &mode_long, f.g[0].cr3);
     map(0, &mode_long, 0x1000, DATA | KERNEL, 1);
+    map(0, &mode_long, 0x40200000, (DATA + 0x3000) | KERNEL, 1);
+    assert_reaches(0, 0x40200000, 0, DATA + 0x3000); /* no other table is new below */
     assert_reaches(1, 0x1000, MMU_W, DATA);
     write_entry(0, &mode_long, entry_at(0, &mode_long, 0x1000, 1), (DATA + 0x1000) | KERNEL);
     shadow_invlpg(&f.shadow, 0, &f.g[0], 0x1000);
