@@ -73,6 +73,10 @@ $(eval $(call work,intruder,domains/intruder/linux/intruder.c $(INTRUDER) $(WORK
 RUNTIME_O := $(DOMAINS_O)/tests/domains/runtime.o
 $(RUNTIME_O): FLAT_EXTRA := -mgeneral-regs-only
 $(eval $(call flat,runtime,$(FLAT_LIB) $(DOMAINS_O)/domains/lib/random.o $(RUNTIME_O)))
+INTERRUPTS_O := $(addprefix $(DOMAINS_O)/tests/domains/, \
+	interrupts.o interrupts_virtual.o interrupts_direct.o)
+$(INTERRUPTS_O): FLAT_EXTRA := -mgeneral-regs-only
+$(eval $(call flat,interrupts,$(FLAT_LIB) $(INTERRUPTS_O)))
 $(DOMAINS)/%-bare.elf: tests/domains/bare.S $(DOMAINS)/%.bin
 	@$(CC) -m32 -nostdlib -static -no-pie -Iinclude -DFLAT='"$(DOMAINS)/$*.bin"' \
 		-Wl,-Ttext=0x4001000,--section-start=.multiboot=0x4000000,--build-id=none -o $@ $<

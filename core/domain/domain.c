@@ -98,5 +98,5 @@ noreturn void domains_run(struct cpu *cpu)
         if (has_screen(vcpu->domain))
             console_leave_screen();
     }
-    svm_run(vcpu, exits_handle, exits_attend);
+    svm_run(vcpu, exits_handler(vcpu), exits_attend);
 }

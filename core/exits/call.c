@@ -50,6 +50,16 @@ static int64_t call_channel(struct vcpu *vcpu)
     return BH_OK;
 }
 
+/* Tells the vCPU that its domain has chosen for that, if it has. */
+static bool ring_by_interrupt(const struct vcpu *any)
+{
+    uint32_t bell = __atomic_load_n(&any->shared->bell, __ATOMIC_SEQ_CST);
+
+    if (bell)
+        exits_ring(svm_vcpu_of(any->index, bell >> 8), (uint8_t)bell);
+    return bell != 0;
+}
+
 static int64_t call_ring(struct vcpu *vcpu)
 {
     unsigned end;
@@ -67,8 +77,10 @@ static int64_t call_ring(struct vcpu *vcpu)
     if (!other)
         return BH_OK;
     bit = 1ull << number_of(vcpu, channel, other_index);
-    if (__atomic_fetch_or(&other->shared->doorbells, bit, __ATOMIC_ACQ_REL) & bit)
+    if (__atomic_fetch_or(&other->shared->doorbells, bit, __ATOMIC_SEQ_CST) & bit)
         return BH_OK; /* one that already rings need not be woken again */
+    if (ring_by_interrupt(other))
+        return BH_OK;
     for (unsigned id = 0; id < other->domain->ncores; id++) {
         const struct vcpu *sleeper = svm_vcpu_of(other_index, id);
 
@@ -85,11 +97,33 @@ static int64_t call_wait(struct vcpu *vcpu)
     if (vcpu->domain->interrupts != BH_VIRTUAL)
         return BH_E_DENIED;
     do { /* another of the domain's vCPUs may take what rang */
-        if (!exits_await_doorbell(vcpu))
+        if (exits_wait(vcpu, true) != WAIT_BELL)
             return BH_E_AGAIN;
         rung = __atomic_exchange_n(&vcpu->shared->doorbells, 0, __ATOMIC_ACQ_REL);
     } while (!rung);
     vcpu->gpr[RDI] = rung;
+    return BH_OK;
+}
+
+/* What rang before it was told by interrupt is told now: whoever rings looks at `bell` last. */
+static int64_t call_bell(struct vcpu *vcpu)
+{
+    uint64_t vector = vcpu->gpr[RDI];
+
+    if (vcpu->vmcb->cpl != 0) /* a program could hit its own kernel with any vector */
+        return BH_E_DENIED;
+    if (vector > 0xff || (vector != 0 && vector < BH_BELL_MIN))
+        return BH_E_ARG;
+    __atomic_store_n(&vcpu->shared->bell, vector ? (uint32_t)vector | vcpu->id << 8 : 0,
+                     __ATOMIC_SEQ_CST);
+    if (vector && __atomic_load_n(&vcpu->shared->doorbells, __ATOMIC_SEQ_CST))
+        exits_ring(vcpu, (uint8_t)vector);
+    return BH_OK;
+}
+
+static int64_t call_rung(struct vcpu *vcpu)
+{
+    vcpu->gpr[RDI] = __atomic_exchange_n(&vcpu->shared->doorbells, 0, __ATOMIC_SEQ_CST);
     return BH_OK;
 }
 
@@ -131,6 +165,8 @@ static int64_t (*const calls[BH_CALLS])(struct vcpu *) = {
     [BH_CALL_RING] = call_ring,
     [BH_CALL_WAIT] = call_wait,
     [BH_CALL_LOG] = call_log,
+    [BH_CALL_BELL] = call_bell,
+    [BH_CALL_RUNG] = call_rung,
     [BH_CALL_STOP] = call_stop,
     [BH_CALL_ATTEST_START] = call_attest_start,
     [BH_CALL_ATTEST_POLL] = call_attest_poll,

@@ -35,6 +35,8 @@ void exit_exception(struct vcpu *vcpu)
 {
     unsigned vector = (unsigned)(vcpu->vmcb->exitcode - SVM_EXIT_EXCEPTION_DE);
 
+    if (inject_was_step(vcpu)) /* core's own: inject.h */
+        return;
     if (vector == VECTOR_BP || vector == VECTOR_OF) { /* RIP is still that of INT3 or INTO */
         struct insn insn = exits_fetch(vcpu);
 
@@ -135,26 +137,38 @@ void exit_host_interrupt(struct vcpu *vcpu)
     if (vcpu->vmcb->exitcode == SVM_EXIT_SMI)
         audit_smi(vcpu->index, read_tsc() - tsc);
     if (vcpu->domain->interrupts == BH_DIRECT && cpu->nmi_count != nmis)
-        svm_inject_nmi(vcpu);
+        exits_take_nmi(vcpu);
 }
 
-bool exits_await_doorbell(struct vcpu *vcpu)
+static bool has_rung(const struct vcpu *vcpu)
 {
-    while (!__atomic_load_n(&vcpu->shared->doorbells, __ATOMIC_ACQUIRE)) {
+    return __atomic_load_n(&vcpu->shared->doorbells, __ATOMIC_SEQ_CST) != 0;
+}
+
+enum wait_end exits_wait(struct vcpu *vcpu, bool for_bell)
+{
+    for (;;) {
+        if (for_bell && has_rung(vcpu))
+            return WAIT_BELL;
+        if (exits_has_interrupt(vcpu))
+            return WAIT_INTERRUPT;
         if (exits_has_requests(vcpu))
-            return false;
+            return WAIT_REQUEST;
         svm_host_window(vcpu, true);
     }
-    return true;
 }
 
-/* Only domains with virtual interrupts get here: they sleep until a doorbell rings. */
+/*
+ * Only domains with virtual interrupts get here. A doorbell ends it by itself where the domain has
+ * it as no interrupt.
+ */
 void exit_hlt(struct vcpu *vcpu)
 {
     struct insn insn = exits_fetch(vcpu);
+    bool for_bell = __atomic_load_n(&vcpu->shared->bell, __ATOMIC_SEQ_CST) == 0;
 
     if (insn.kind != INSN_OTHER || insn.opcode != 0xf4)
         exits_stop(vcpu, "its code changed while core was answering it");
-    if (exits_await_doorbell(vcpu))
+    if (exits_wait(vcpu, for_bell) != WAIT_REQUEST)
         exits_set_rip(vcpu, vcpu->vmcb->rip + insn.length);
 }

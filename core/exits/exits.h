@@ -14,7 +14,11 @@ void exits_init_domain(const struct bh_header *image, unsigned index);
  */
 void exits_init_vcpu(struct vcpu *vcpu);
 
-/* Answers one #VMEXIT, and what others ask of the vCPU; the functions for svm_run(). */
+/*
+ * What svm_run() is to call: at each #VMEXIT of this vCPU, which is exits_handle() or does more,
+ * and for what others ask of it.
+ */
+svm_exit_handler *exits_handler(const struct vcpu *vcpu);
 void exits_handle(struct vcpu *vcpu);
 void exits_attend(struct vcpu *vcpu);
 

@@ -57,8 +57,10 @@ static inline bool exits_has_requests(const struct vcpu *vcpu)
     return __atomic_load_n(&vcpu->requests, __ATOMIC_ACQUIRE) != 0;
 }
 
-/* Sleeps until a doorbell of the domain rings; false if there are requests before one does. */
-bool exits_await_doorbell(struct vcpu *vcpu);
+/* Sleeps until there is an interrupt for the vCPU, or a request; with `for_bell` also until a
+ * doorbell of the domain rings. Says which. */
+enum wait_end { WAIT_BELL, WAIT_INTERRUPT, WAIT_REQUEST };
+enum wait_end exits_wait(struct vcpu *vcpu, bool for_bell);
 
 /*
  * Fetches and decodes the instruction at CS:RIP. INSN_UNKNOWN if it can't be read or isn't one
@@ -155,6 +157,18 @@ _Noreturn void exits_no_tables(struct vcpu *vcpu, uint64_t gpa, uint64_t why);
 int64_t call_attest_start(struct vcpu *vcpu);
 int64_t call_attest_poll(struct vcpu *vcpu);
 int64_t call_attest_read(struct vcpu *vcpu);
+
+/* exits_handle() for a vCPU whose interrupts or NMIs are core's: interrupt.c. */
+void exits_handle_interrupts(struct vcpu *vcpu);
+
+/* True if an interrupt or NMI of its virtual local APIC ends the vCPU's sleep. Sets the timer. */
+bool exits_has_interrupt(struct vcpu *vcpu);
+
+/* An NMI for a domain that owns its interrupts. */
+void exits_take_nmi(struct vcpu *vcpu);
+
+/* Any CPU: the vCPU's domain has an interrupt of a vector that it has chosen. */
+void exits_ring(struct vcpu *vcpu, uint8_t vector);
 
 /* Fills the vCPU's CPUID answers from the domain's rows and this CPU. */
 void cpuid_init_vcpu(struct vcpu *vcpu);

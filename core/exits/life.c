@@ -54,6 +54,7 @@ static void reset(struct vcpu *vcpu)
     vmcb->eventinj = 0;
     mode_start(vcpu, INIT_CR0, 0, 0, 0);
     fetch_init_vcpu(vcpu);
+    inject_reset(vcpu);
     vdev_reset_vcpu(vcpu);
 }
 
@@ -67,14 +68,6 @@ static void start(struct vcpu *vcpu, uint32_t vector)
     if (!vcpu->has_started) /* once: what a domain repeats can't flood the console */
         print("%s: CPU %u starts on core %u", vcpu->domain->name, vcpu->id, vcpu->cpu);
     vcpu->has_started = true;
-}
-
-/* Beside another event it goes round by the APIC, where it stays pending. */
-static void take_nmi(struct vcpu *vcpu)
-{
-    if (!(vcpu->vmcb->eventinj & VMCB_EVENT_VALID) ||
-        !apic_send(cpu_areas[vcpu->cpu].cpu.apic_id, APIC_ICR_NMI | APIC_ICR_ASSERT))
-        svm_inject_nmi(vcpu);
 }
 
 _Noreturn void exits_park(struct vcpu *vcpu)
@@ -119,7 +112,7 @@ static void answer(struct vcpu *vcpu, uint32_t asked)
     if ((asked & SVM_REQUEST_SIPI) && vcpu->waits) /* one that runs ignores it */
         start(vcpu, __atomic_load_n(&vcpu->sipi_vector, __ATOMIC_RELAXED));
     else if ((asked & SVM_REQUEST_NMI) && !vcpu->waits)
-        take_nmi(vcpu);
+        exits_take_nmi(vcpu);
 }
 
 void exits_attend(struct vcpu *vcpu)

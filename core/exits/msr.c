@@ -3,6 +3,7 @@
 #include "core/exits/handlers.h"
 #include "core/exits/mode.h"
 #include "core/platform/platform.h"
+#include "core/vdev/vdev.h"
 
 /*
  * A domain's rows by their numbers' low bits, in chains that end with `unknown`. Filled before the
@@ -56,9 +57,31 @@ static uint64_t apic_base(const struct vcpu *vcpu)
     return vcpu->id == 0 ? base | APIC_BASE_BSP : base;
 }
 
-/* What the domain reads; false: #GP(0). */
-static bool read_value(const struct vcpu *vcpu, const struct bh_msr *row, uint64_t *value)
+/* Apart from the others, so that the value that those return needs no place in memory. */
+struct x2apic_read {
+    uint64_t value;
+    bool is_there;
+};
+
+static __attribute__((noinline)) struct x2apic_read read_x2apic(struct vcpu *vcpu, uint32_t number)
 {
+    struct x2apic_read read = {.value = 0};
+
+    read.is_there = vdev_apic_msr(vcpu, number, false, &read.value);
+    return read;
+}
+
+static __attribute__((noinline)) bool write_x2apic(struct vcpu *vcpu, uint32_t number,
+                                                   uint64_t value)
+{
+    return vdev_apic_msr(vcpu, number, true, &value);
+}
+
+/* What the domain reads; false: #GP(0). */
+static bool read_value(struct vcpu *vcpu, const struct bh_msr *row, uint64_t *value)
+{
+    struct x2apic_read x2apic;
+
     if (row->read == BH_MSR_APIC_BASE) { /* which kernels read again and again */
         *value = apic_base(vcpu);
         return true;
@@ -70,6 +93,10 @@ static bool read_value(const struct vcpu *vcpu, const struct bh_msr *row, uint64
     case BH_MSR_HARDWARE:
         *value = read_msr(row->number);
         return true;
+    case BH_MSR_X2APIC:
+        x2apic = read_x2apic(vcpu, row->number);
+        *value = x2apic.value;
+        return x2apic.is_there;
     case BH_MSR_EFER:
         *value = vcpu->efer;
         return true;
@@ -95,6 +122,8 @@ static bool write_value(struct vcpu *vcpu, const struct bh_msr *row, uint64_t va
         return mode_write_pat(vcpu, value);
     case BH_MSR_APIC_BASE:
         return value == apic_base(vcpu);
+    case BH_MSR_X2APIC:
+        return write_x2apic(vcpu, row->number, value);
     default:
         return false;
     }

@@ -27,7 +27,8 @@ typedef uint8_t cpu_page[PAGE_SIZE];
 /*
  * All of it for one CPU, aligned to its size: clearing the low bits of RSP finds struct cpu from
  * any of the CPU's stacks, without GS or TR, which are the guest's while exits are handled. Guard
- * pages are unmapped; a stack that overflows runs into the one below it.
+ * pages are unmapped; a stack that overflows runs into the one below it. The memory of the last one
+ * is VMRUN's, for the host's state (core/svm/svm.c).
  */
 struct cpu_area {
     union {

@@ -173,9 +173,11 @@ static bool check_cpuid(const struct bh_cpuid *row, uint32_t n, struct policy_fa
 static bool msr_actions_are_known(const struct bh_msr *m)
 {
     bool read = m->read == BH_MSR_GP || m->read == BH_MSR_CONSTANT || m->read == BH_MSR_HARDWARE ||
-                m->read == BH_MSR_EFER || m->read == BH_MSR_APIC_BASE || m->read == BH_MSR_PAT;
+                m->read == BH_MSR_EFER || m->read == BH_MSR_APIC_BASE || m->read == BH_MSR_PAT ||
+                m->read == BH_MSR_X2APIC;
     bool write = m->write == BH_MSR_GP || m->write == BH_MSR_CONSTANT || m->write == BH_MSR_DROP ||
-                 m->write == BH_MSR_EFER || m->write == BH_MSR_APIC_BASE || m->write == BH_MSR_PAT;
+                 m->write == BH_MSR_EFER || m->write == BH_MSR_APIC_BASE ||
+                 m->write == BH_MSR_PAT || m->write == BH_MSR_X2APIC;
 
     return read && write;
 }

@@ -7,8 +7,7 @@
 #include "hw/x86.h"
 #include "lib/memory.h"
 
-#define MSR_VM_HSAVE_PA     0xc0010117u  /* 15.30.4 */
-#define VMCB_V_INTR_MASKING (1ull << 24) /* 15.21.1 */
+#define MSR_VM_HSAVE_PA 0xc0010117u /* 15.30.4 */
 
 _Static_assert(offsetof(struct vcpu, vmcb) == 0x80, "vmrun.S");
 _Static_assert(offsetof(struct vcpu, handler) == 0x88, "vmrun.S");
@@ -33,7 +32,6 @@ static struct vcpu *vcpu_of[BH_MAX_DOMAINS][BH_MAX_CORES];
 static struct svm_domain shared[BH_MAX_DOMAINS];
 
 /* Owner of each: the CPU of that number. */
-static _Alignas(4096) uint8_t hsave[BH_MAX_CORES][4096];
 static struct vmcb host_state[BH_MAX_CORES] __attribute__((aligned(4096)));
 
 const uint16_t svm_no_code[2];
@@ -43,7 +41,8 @@ void svm_enable_cpu(unsigned cpu)
     svm_check_features(cpu);
     cpu_areas[cpu].cpu.doze = (uintptr_t)svm_doze;
     write_msr(MSR_EFER, read_msr(MSR_EFER) | EFER_SVME);
-    write_msr(MSR_VM_HSAVE_PA, (uintptr_t)hsave[cpu]);
+    /* Only the CPU itself may touch that memory (15.30.4): a guard page's is mapped for nobody. */
+    write_msr(MSR_VM_HSAVE_PA, (uintptr_t)cpu_areas[cpu].guard);
     __asm__ volatile("vmsave %0" : : "a"(&host_state[cpu]) : "memory");
 }
 
@@ -89,6 +88,7 @@ struct vcpu *svm_init_vcpu(const struct bh_header *image, unsigned index, unsign
     vcpu->id = id;
     vcpu->slot = slot;
     vcpu->cpu = cpu;
+    inject_reset(vcpu);
     __atomic_store_n(&vcpu_of[index][id], vcpu, __ATOMIC_SEQ_CST); /* before it looks for an end */
     return vcpu;
 }

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "bulkhead/image.h"
+#include "core/svm/inject.h"
 #include "hw/svm.h"
 
 struct shadow;
@@ -34,6 +35,7 @@ enum gpr { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R
 /* What a domain's vCPUs have in common and change while they run, each field at once (atomic). */
 struct svm_domain {
     uint64_t doorbells; /* channels that have rung, one bit each */
+    uint32_t bell;      /* rings by interrupt: its vector | vCPU << 8; 0: it doesn't */
     bool stopped;
     uint32_t parked; /* vCPUs that have left it for good */
 };
@@ -67,6 +69,7 @@ struct vcpu {
     bool has_started;               /* after an INIT, at least once */
     uint32_t icr_high;              /* as the domain wrote it: vdev/apic.c; */
     uint32_t ldr, dfr;              /* likewise, read by the domain's other vCPUs, too: atomic */
+    struct inject inject;           /* interrupts and NMIs on their way: inject.h */
     uint64_t efer;         /* as the domain wrote it; the VMCB's has SVME, and LME only with PG */
     struct shadow *shadow; /* its shadow tables; NULL: nested paging */
     uint64_t cr0, cr3, cr4, pat; /* with shadow tables, as the domain wrote them: exits/mode.h */

@@ -11,6 +11,8 @@ void vdev_init_vcpu(struct vcpu *vcpu)
 {
     if (vcpu->domain->interrupts == BH_DIRECT)
         vapic_init(vcpu);
+    else
+        vlapic_init(vdev_apic(vcpu), vcpu->id);
     if (vcpu->id == 0)
         vpci_init(vcpu);
 }
@@ -19,6 +21,8 @@ void vdev_reset_vcpu(struct vcpu *vcpu)
 {
     if (vcpu->domain->interrupts == BH_DIRECT)
         vapic_reset(vcpu);
+    else
+        vlapic_init(vdev_apic(vcpu), vcpu->id);
 }
 
 void vdev_stop_domain(const struct vcpu *vcpu)

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "core/svm/svm.h"
+#include "core/vdev/vlapic.h"
 
 /*
  * Places the BARs of all PCI functions that are given away, before any domain runs. Fatal if one
@@ -24,6 +25,18 @@ void vdev_init_vcpu(struct vcpu *vcpu);
 
 /* INIT: its local APIC as after a reset. */
 void vdev_reset_vcpu(struct vcpu *vcpu);
+
+/* The virtual local APIC of a vCPU whose interrupts are core's; NULL: the domain has them. */
+struct vlapic *vdev_apic(const struct vcpu *vcpu);
+
+/*
+ * An access to an MSR of it (include/tables/x2apic.def, TSC_DEADLINE, APIC_BASE): reads fill
+ * `value`, writes take it. False: #GP(0).
+ */
+bool vdev_apic_msr(struct vcpu *vcpu, uint32_t msr, bool is_write, uint64_t *value);
+
+/* The TSC as the domain reads it. */
+uint64_t vdev_tsc(const struct vcpu *vcpu);
 
 /* Cuts the domain's devices off. */
 void vdev_stop_domain(const struct vcpu *vcpu);

@@ -53,6 +53,8 @@ void flat_exception(struct flat_frame *frame)
 
     if (frame->vector == VECTOR_NMI || frame->vector >= EXCEPTION_COUNT) {
         flat_arrived[frame->vector]++;
+        if (flat_interrupt)
+            flat_interrupt(frame);
         return;
     }
     __asm__ volatile("mov %%cr2, %0" : "=r"(cr2));

@@ -49,6 +49,9 @@ int flat_try(void (*run)(void *), void *argument);
 /* How often each vector has arrived that is no exception: NMI, and all from 32 on. */
 extern uint32_t flat_arrived[256];
 
+/* A program that has something to do with them as they come defines this; IF is clear then. */
+__attribute__((weak)) void flat_interrupt(struct flat_frame *frame);
+
 /* Loads the tables of flat_enter() again, for a program that went through other modes. */
 void flat_load_tables(void);
 

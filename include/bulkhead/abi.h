@@ -8,7 +8,8 @@
 
 #define BH_CALL        0x42480000u /* "BH" */
 #define BH_CALL_MASK   0xffff0000u
-#define BH_ABI_VERSION 1u
+#define BH_ABI_VERSION 2u
+#define BH_BELL_MIN    32u        /* vectors below are exceptions' */
 #define BH_START_MAGIC 0x42484453 /* "BHDS": EAX at entry of a BH_BOOT_FLAT domain */
 #define BH_LOG_MAX     160u       /* bytes of one log line */
 #define BH_READ_MAX    4096u      /* bytes of evidence that one call copies */
@@ -47,6 +48,13 @@ enum bh_call {
     BH_CALL_ATTEST_READ = 8,  /* RDI = GPA, RSI = size 1..4096, RDX = offset: copies a part of the
                                  evidence -> RDI = bytes copied; BH_E_AGAIN: call again; BH_E_ARG:
                                  offset beyond its end, or as for POLL */
+
+    /*
+     * Doorbells by interrupt, since version 2. One that rings interrupts the vCPU that has called
+     * BELL last, and no more until RUNG (or WAIT) has taken it back.
+     */
+    BH_CALL_BELL = 9,  /* RDI = vector BH_BELL_MIN..FFh; 0: no interrupt, as at start. CPL 0 only */
+    BH_CALL_RUNG = 10, /* -> RDI = bit n set: the n-th channel has rung since the last call */
     BH_CALLS
 };
 

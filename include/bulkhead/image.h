@@ -254,7 +254,8 @@ enum bh_msr_action {
     BH_MSR_HARDWARE,  /* read: the CPU's own value */
     BH_MSR_DROP,      /* write: ignored */
     BH_MSR_EFER,      /* core keeps SVME hidden and LME in step with CR0.PG */
-    BH_MSR_APIC_BASE, /* read: the CPU's; write: the same value, or denied */
+    BH_MSR_APIC_BASE, /* read: its local APIC's base and mode; write: the same value, or denied */
+    BH_MSR_X2APIC,    /* the virtual local APIC's; only where interrupts are virtual */
     BH_MSR_PAT,       /* the domain's own, in G_PAT or composed into shadow tables */
 };
 struct bh_msr {

@@ -93,7 +93,12 @@ _Static_assert(sizeof(struct vmcb) == 4096, "one page");
 #define SVM_FEATURE_SPEC_CTRL      (1u << 20) /* VirtSpecCtrl */
 
 /* V_INTR at 060h, 15.21 */
-#define VMCB_V_TPR 0xffull
+#define VMCB_V_TPR               0xffull
+#define VMCB_V_IRQ               (1ull << 8)
+#define VMCB_V_INTR_PRIO_SHIFT   16
+#define VMCB_V_IGN_TPR           (1ull << 20)
+#define VMCB_V_INTR_MASKING      (1ull << 24)
+#define VMCB_V_INTR_VECTOR_SHIFT 32
 
 /* EVENTINJ and EXITINTINFO, 15.20 */
 #define VMCB_EVENT_VECTOR     0xffull

@@ -1,9 +1,12 @@
 """Interrupts: core's own, and those that it gives to domains."""
+import re
 import tempfile
 
 import edu
+import package
 import standin
-from testing import equal
+from machine import bulkhead
+from testing import contains, equal
 
 
 def test_strays_are_ended():
@@ -22,3 +25,27 @@ def test_strays_are_ended():
                             rf"so far {number} such$", 10, unless=standin.CORE_TROUBLE)
             machine.expect_vault()
             equal(machine.core.text.count("which nobody waits for"), 3, "lines about strays")
+
+
+POLICY = package.ROOT / "tests/machine/interrupts.policy"
+FILES = dict.fromkeys(("owner.image", "guest.image"), package.BUILD / "domains/interrupts.bin")
+END = r"^\[\w+\] all cases hold$|^bulkhead: \w+: its devices are closed$"
+TROUBLE = r"^\[\w+\] FAILED: .*$|^\[\w+\] stopped by exception .*$|^bulkhead: FATAL: .*$"
+
+
+def test_rules():
+    """A domain with virtual interrupts finds in them what the manual says of each rule; one with
+    direct interrupts takes the hardware's without an exit, and core's."""
+    with bulkhead(policy=POLICY, files=FILES) as machine:
+        ends = [machine.core.expect(END, 60, unless=TROUBLE)[0] for _ in range(4)]
+        equal(sorted(end[:3] for end in ends), ["[gu", "[ow", "bul", "bul"], "ends of both domains")
+        owner, guest = (counts_of_exits(machine, name) for name in ("owner", "guest"))
+    equal({"INTR", "VINTR", "NMI", "HLT"} & set(owner), set(), "exits by direct interrupts")
+    equal(owner["IRET"], 2, "exits by IRET: one after each NMI")
+    equal({"INTR", "VINTR", "HLT"} & set(guest), {"INTR", "HLT"}, "exits by virtual interrupts")
+
+
+def counts_of_exits(machine, name):
+    """{exit: how often} of a domain that has stopped, in core's words."""
+    lines = re.findall(rf"^bulkhead: {name}: exits: (.*)$", machine.core.text, re.MULTILINE)
+    return {word: int(count) for word, count in re.findall(r"(\w+) (\d+)", " ".join(lines))}

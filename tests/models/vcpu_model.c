@@ -5,6 +5,7 @@
 
 #include "core/exits/exits.h"
 #include "core/exits/mode.h"
+#include "core/platform/timer.h"
 #include "models/console_model.h"
 #include "testing.h"
 
@@ -16,6 +17,14 @@ unsigned model_windows, model_sleeps;
 bool model_has_host;
 void (*model_on_sleep)(struct vcpu *vcpu);
 void (*model_on_window)(struct vcpu *vcpu);
+
+uint64_t model_timer;
+
+/* core/platform/timer.c would set a register. */
+void timer_set(uint64_t deadline)
+{
+    model_timer = deadline;
+}
 
 static struct vcpu *current;
 static jmp_buf stopped;
@@ -171,6 +180,6 @@ bool vcpu_model_exit(struct vcpu *vcpu, uint64_t code, uint64_t info1, uint64_t 
     vcpu->vmcb->eventinj = 0x1234567; /* a CPU clears the valid bit and nothing else */
     if (setjmp(stopped))
         return false;
-    exits_handle(vcpu);
+    (vcpu->handler ? vcpu->handler : exits_handler(vcpu))(vcpu);
     return true;
 }

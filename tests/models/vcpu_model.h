@@ -63,4 +63,6 @@ extern bool model_has_host; /* code runs with the host's state: svm_with_host() 
 extern void (*model_on_sleep)(struct vcpu *vcpu);
 extern void (*model_on_window)(struct vcpu *vcpu);
 
+extern uint64_t model_timer; /* what timer_set() was told last */
+
 #endif

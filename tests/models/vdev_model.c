@@ -61,3 +61,25 @@ bool vdev_write(struct vcpu *vcpu, uint64_t gpa, unsigned size, uint64_t value)
     (void)vcpu;
     return answer(gpa, size, true, &value);
 }
+
+struct vlapic *vdev_apic(const struct vcpu *vcpu)
+{
+    (void)vcpu;
+    return NULL;
+}
+
+uint64_t vdev_tsc(const struct vcpu *vcpu)
+{
+    (void)vcpu;
+    return 0;
+}
+
+bool vdev_apic_msr(struct vcpu *vcpu, uint32_t msr, bool is_write, uint64_t *value)
+{
+    uint64_t word = *value;
+    bool done = answer(msr, 8, is_write, &word);
+
+    (void)vcpu;
+    *value = word;
+    return done;
+}

@@ -5,16 +5,18 @@
 #define MSR_TSC 0x10u /* runs on */
 
 enum grant { OPEN, WRITE_OPEN, ALLOW_READ, SHUT };
-enum action { GP, CONSTANT, HARDWARE, DROP, EFER, APIC_BASE, PAT };
+enum action { GP, CONSTANT, HARDWARE, DROP, EFER, APIC_BASE, PAT, X2APIC };
+enum scope { ANY, DIRECT, VIRTUAL };
 
 static const struct row {
     uint32_t first, last;
     enum grant grant;
+    enum scope scope;
     enum action read, write;
     uint64_t value;
 } rows[] = {
 #define MSR(name, first, last, grant, scope, read, write, value, text) \
-    {first, last, grant, read, write, value},
+    {first, last, grant, scope, read, write, value},
 #include "tables/msrs.def"
 #undef MSR
 };
@@ -29,7 +31,7 @@ static const struct row *find(uint32_t number)
 {
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         if (number >= rows[i].first && number <= rows[i].last)
-            return &rows[i];
+            return rows[i].scope == VIRTUAL ? &closed : &rows[i]; /* its interrupts are direct */
     return &closed;
 }
 

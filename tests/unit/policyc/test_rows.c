@@ -42,8 +42,6 @@ static void cpuid_hides_what_is_not_for_guests(void **state)
         assert_false(shown(domain, 0x80000001, ECX) & 1u << 12); /* SKINIT */
         assert_false(shown(domain, 0x80000001, ECX) & 1u << 10); /* IBS */
         assert_false(shown(domain, 1, ECX) & 1u << 3);           /* MONITOR */
-        assert_false(shown(domain, 1, ECX) & 1u << 21);          /* x2APIC */
-        assert_false(shown(domain, 1, ECX) & 1u << 24);          /* TSC deadline */
         assert_false(shown(domain, 1, EDX) & 1u << 7);           /* MCE */
         assert_false(shown(domain, 1, EDX) & 1u << 14);          /* MCA */
         assert_false(shown(domain, 1, EDX) & 1u << 28);          /* HTT */
@@ -51,9 +49,13 @@ static void cpuid_hides_what_is_not_for_guests(void **state)
         assert_true(shown(domain, 1, ECX) & 1u << 30);           /* RDRAND */
         assert_int_equal(shown(domain, 1, EBX) >> 16 & 0xff, 1); /* one processor */
     }
-    assert_true(shown(WORK, 1, EDX) & 1u << 9);  /* APIC */
-    assert_true(shown(WORK, 1, EDX) & 1u << 12); /* MTRR */
-    assert_false(shown(VAULT, 1, EDX) & 1u << 9);
+    assert_true(shown(WORK, 1, EDX) & 1u << 9);                /* APIC */
+    assert_true(shown(WORK, 1, EDX) & 1u << 12);               /* MTRR */
+    assert_false(shown(WORK, 1, ECX) & (1u << 21 | 1u << 24)); /* x2APIC, TSC deadline: */
+    assert_int_equal(cpuid(VAULT, 1)->or_[ECX] & 0x1200000,
+                     0x1200000); /* of a virtual APIC alone */
+    assert_int_equal(cpuid(VAULT, 1)->or_[EDX], 1u << 9);
+    assert_int_equal(cpuid(VAULT, 6)->or_[EAX], 1u << 2); /* ARAT */
     assert_false(shown(VAULT, 1, EDX) & 1u << 12);
 }
 
@@ -76,7 +78,11 @@ static void msr_rows_answer_what_linux_asks(void **state)
     assert_int_equal(msr(WORK, 0xc0000080)->write, BH_MSR_EFER);
     assert_int_equal(msr(VAULT, 0xc0000080)->write, BH_MSR_EFER);
     assert_int_equal(msr(WORK, 0x1b)->write, BH_MSR_APIC_BASE);
-    assert_null(msr(VAULT, 0x1b));
+    assert_int_equal(msr(VAULT, 0x1b)->write, BH_MSR_X2APIC);
+    assert_int_equal(msr(VAULT, 0x80b)->write, BH_MSR_X2APIC);
+    assert_int_equal(msr(VAULT, 0x6e0)->read, BH_MSR_X2APIC);
+    assert_null(msr(WORK, 0x80b));
+    assert_null(msr(VAULT, 0x2ff));
     assert_int_equal(msr(WORK, 0x2ff)->write, BH_MSR_DROP);
     assert_int_equal(msr(WORK, 0x20f)->read, BH_MSR_HARDWARE);
     assert_int_equal(msr(WORK, 0xc0011029)->value, 2);

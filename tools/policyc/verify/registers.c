@@ -108,14 +108,6 @@ static const struct msr_fact {
 #undef MSR
 };
 
-static const struct msr_fact *msr_fact(uint32_t number)
-{
-    for (size_t i = 0; i < sizeof(msr_facts) / sizeof(msr_facts[0]); i++)
-        if (number >= msr_facts[i].first && number <= msr_facts[i].last)
-            return &msr_facts[i];
-    return NULL;
-}
-
 /* What may be open of an MSR: bit 0 reads, bit 1 writes. */
 static uint32_t msr_may(const struct domain *domain, const struct msr_fact *fact)
 {
@@ -163,6 +155,15 @@ static bool in_scope(const struct domain *domain, enum scope scope)
     return scope == ANY || (scope == DIRECT) == (domain->interrupts.value == BH_DIRECT);
 }
 
+static const struct msr_fact *msr_fact(const struct domain *domain, uint32_t number)
+{
+    for (size_t i = 0; i < sizeof(msr_facts) / sizeof(msr_facts[0]); i++)
+        if (number >= msr_facts[i].first && number <= msr_facts[i].last &&
+            in_scope(domain, msr_facts[i].scope))
+            return &msr_facts[i];
+    return NULL;
+}
+
 /* Rows that answer what the MSRPM stops: those of the table, no more. */
 static void verify_msr_rows(struct verification *v, unsigned index, uint32_t *next)
 {
@@ -180,11 +181,10 @@ static void verify_msr_rows(struct verification *v, unsigned index, uint32_t *ne
     *next += run.count;
     for (uint32_t i = 0; i < run.count; i++) {
         const struct bh_msr *row = &v->image->msr[run.offset + i];
-        const struct msr_fact *fact = msr_fact(row->number);
+        const struct msr_fact *fact = msr_fact(domain, row->number);
 
-        if (fact == NULL || !in_scope(domain, fact->scope) || row->read != fact->read ||
-            row->write != fact->write || row->value != fact->value ||
-            (i > 0 && row[-1].number >= row->number))
+        if (fact == NULL || row->read != fact->read || row->write != fact->write ||
+            row->value != fact->value || (i > 0 && row[-1].number >= row->number))
             differ(v, domain->name.at, "%s: the row of MSR 0x%x is wrong", domain->name.value,
                    row->number);
     }

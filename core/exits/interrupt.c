@@ -1,0 +1,154 @@
+/*
+ * Interrupts and NMIs that core gives to domains: what the virtual local APIC has to offer, and
+ * when.
+ *
+ * Each exit of a vCPU with virtual interrupts goes through exits_handle_interrupts(): first it
+ * learns what the domain has taken and whether CR8 has changed, both of which happen without an
+ * exit; then the exit is answered; last, the highest pending vector is offered again. So nothing is
+ * offered that something else has overtaken: who makes an interrupt pending kicks the vCPU out of
+ * the domain.
+ *
+ * A domain that owns its interrupts comes by here only while it handles an NMI.
+ */
+#include "core/exits/handlers.h"
+#include "core/platform/platform.h"
+#include "core/vdev/vdev.h"
+
+#define CR8_WRITE (1u << 24) /* in BH_INTERCEPT_CR */
+
+/* When to look again where QEMU would ignore an interrupt shadow at VMRUN, in microseconds. */
+#define SHADOW_US 2
+
+/* V_TPR is CR8, which the domain writes without an exit (15.21.2); CR8 has no more bits. */
+static void note_tpr(const struct vcpu *vcpu, struct vlapic *apic)
+{
+    uint32_t v_tpr = vcpu->vmcb->v_intr & VMCB_V_TPR & 0xf;
+
+    if (apic->tpr >> 4 != v_tpr)
+        apic->tpr = v_tpr << 4;
+}
+
+/*
+ * CR8 is watched while something is pending: what a lower one lets through, and a higher one holds
+ * back, is then core's decision. (QEMU takes V_IRQ at a priority that equals V_TPR, too.)
+ */
+static void watch_cr8(struct vcpu *vcpu, bool watch)
+{
+    uint32_t policy = vcpu->domain->intercepts[BH_INTERCEPT_CR] & CR8_WRITE;
+    uint32_t *word = &vcpu->vmcb->intercepts[BH_INTERCEPT_CR];
+
+    *word = (*word & ~CR8_WRITE) | (watch ? CR8_WRITE : policy);
+}
+
+static void take_pending_nmi(struct vcpu *vcpu, struct vlapic *apic)
+{
+    if (__atomic_load_n(&apic->nmi, __ATOMIC_RELAXED) &&
+        __atomic_exchange_n(&apic->nmi, 0, __ATOMIC_ACQ_REL))
+        vcpu->inject.nmi_pending = true;
+}
+
+/* The CPU's timer is set for what comes first: the domain's timer, or a look soon. */
+static void set_timer(const struct vcpu *vcpu, const struct vlapic *apic, bool soon)
+{
+    uint64_t deadline = vlapic_deadline(apic);
+
+    if (deadline != VLAPIC_NEVER)
+        deadline -= vcpu->vmcb->tsc_offset;
+    if (soon && time_after(SHADOW_US) < deadline)
+        deadline = time_after(SHADOW_US);
+    timer_set(deadline);
+}
+
+static void offer(struct vcpu *vcpu, struct vlapic *apic)
+{
+    bool shadow = vcpu->vmcb->interrupt_shadow & 1;
+    int vector;
+
+    note_tpr(vcpu, apic);
+    vlapic_tick(apic, vdev_tsc(vcpu));
+    take_pending_nmi(vcpu, apic);
+    vector = vlapic_pending(apic);
+    watch_cr8(vcpu, vector != VLAPIC_NOTHING);
+    set_timer(vcpu, apic, shadow && (vector != VLAPIC_NOTHING || vcpu->inject.nmi_pending));
+    if (vector != VLAPIC_NOTHING && (shadow || !vlapic_passes_tpr(apic, (uint8_t)vector)))
+        vector = INJECT_NOTHING;
+    inject_offer(vcpu, vector);
+    if (!shadow)
+        inject_nmi(vcpu);
+}
+
+bool exits_has_interrupt(struct vcpu *vcpu)
+{
+    struct vlapic *apic = vdev_apic(vcpu);
+    int vector;
+
+    if (!apic)
+        return false;
+    note_tpr(vcpu, apic);
+    vlapic_tick(apic, vdev_tsc(vcpu));
+    take_pending_nmi(vcpu, apic);
+    set_timer(vcpu, apic, false);
+    vector = vlapic_pending(apic);
+    return (vcpu->inject.nmi_pending && !vcpu->inject.nmi_blocked) ||
+           (vector != VLAPIC_NOTHING && (vcpu->vmcb->rflags & RFLAGS_IF) &&
+            vlapic_passes_tpr(apic, (uint8_t)vector));
+}
+
+/* Beside another event it goes round by the CPU's APIC, where it stays pending. */
+void exits_take_nmi(struct vcpu *vcpu)
+{
+    bool has_event = (vcpu->vmcb->eventinj | vcpu->vmcb->exitintinfo) & VMCB_EVENT_VALID;
+
+    if (has_event && apic_send(cpu_areas[vcpu->cpu].cpu.apic_id, APIC_ICR_NMI | APIC_ICR_ASSERT))
+        return;
+    vcpu->inject.nmi_pending = true;
+    vcpu->handler = exits_handle_interrupts;
+    inject_nmi(vcpu);
+}
+
+void exits_ring(struct vcpu *vcpu, uint8_t vector)
+{
+    struct vlapic *apic = vdev_apic(vcpu);
+
+    if (apic && vlapic_accept(apic, vector))
+        svm_kick(vcpu);
+    if (!apic && !__atomic_load_n(&vcpu->shared->stopped, __ATOMIC_ACQUIRE))
+        apic_send(cpu_areas[vcpu->cpu].cpu.apic_id, APIC_MODE_FIXED | APIC_ICR_ASSERT | vector);
+}
+
+/* The IRET by which the domain's NMI handler ends, not one that a policy has intercepted. */
+static bool saw_iret(struct vcpu *vcpu)
+{
+    if (vcpu->vmcb->exitcode != SVM_EXIT_IRET || !inject_saw_iret(vcpu))
+        return false;
+    vcpu->exits[SVM_EXIT_IRET]++;
+    vcpu->vmcb->eventinj = 0;
+    vcpu->vmcb->tlb_control = 0;
+    return true;
+}
+
+svm_exit_handler *exits_handler(const struct vcpu *vcpu)
+{
+    return vcpu->domain->interrupts == BH_VIRTUAL ? exits_handle_interrupts : exits_handle;
+}
+
+void exits_handle_interrupts(struct vcpu *vcpu)
+{
+    struct vlapic *apic = vdev_apic(vcpu);
+    int taken = inject_collect(vcpu);
+
+    if (apic) {
+        note_tpr(vcpu, apic);
+        if (taken != INJECT_NOTHING)
+            vlapic_take(apic, (uint8_t)taken);
+    }
+    if (!saw_iret(vcpu))
+        exits_handle(vcpu);
+    if (apic) {
+        offer(vcpu, apic);
+        return;
+    }
+    inject_nmi(vcpu);
+    if (!inject_is_busy(vcpu))
+        vcpu->handler = exits_handle;
+}

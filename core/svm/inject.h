@@ -1,0 +1,59 @@
+/*
+ * How a domain comes to take virtual interrupts and NMIs: the VMCB's side of it (APM vol. 2, 15.20
+ * and 15.21). What is pending, and what goes first, is known elsewhere (core/exits/interrupt.c).
+ *
+ * A virtual interrupt is offered: V_IRQ with its vector and priority. The CPU takes it between two
+ * instructions of the domain, when IF, the interrupt shadow and V_TPR let it, without an exit, and
+ * clears V_IRQ (15.21.4). So the next exit tells whether it was taken.
+ *
+ * The CPU doesn't keep an NMI that was injected from being followed by another one, as core takes
+ * the physical ones: until the domain's IRET has ended core does.
+ */
+#ifndef SVM_INJECT_H
+#define SVM_INJECT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct vcpu;
+
+#define INJECT_NOTHING (-1) /* instead of a vector */
+
+/* Owner: the vCPU's own CPU. */
+struct inject {
+    int offered; /* vector, or INJECT_NOTHING */
+    bool nmi_pending;
+    bool nmi_blocked; /* one is being handled */
+    bool nmi_ending;  /* its IRET, at iret_rip, was seen and hasn't ended */
+    bool stepping;    /* TF is core's, to see the IRET's end; `tf` is the domain's */
+    bool stepped;     /* so it was until this exit */
+    bool tf;
+    uint64_t iret_rip;
+};
+
+/* As after reset: nothing is offered, pending or blocked. */
+void inject_reset(struct vcpu *vcpu);
+
+/*
+ * After each #VMEXIT, before the exit is handled. Returns the virtual interrupt that the domain has
+ * taken, or whose delivery has begun, since it was offered; INJECT_NOTHING: none.
+ */
+int inject_collect(struct vcpu *vcpu);
+
+/* True if this exit was nothing but the single step by which core looks for an IRET's end. */
+bool inject_was_step(const struct vcpu *vcpu);
+
+/* An exit because of IRET; false if core didn't want it. */
+bool inject_saw_iret(struct vcpu *vcpu);
+
+/* Before VMRUN, when the exit was handled: offers `vector`, or nothing. */
+void inject_offer(struct vcpu *vcpu, int vector);
+
+/* Likewise: injects a pending NMI, as soon as none is being handled and nothing else is injected.
+ */
+void inject_nmi(struct vcpu *vcpu);
+
+/* True while exits must come by inject_collect(), inject_offer() and inject_nmi(). */
+bool inject_is_busy(const struct vcpu *vcpu);
+
+#endif

@@ -1,0 +1,102 @@
+/* A domain with direct interrupts: the hardware's own, without an exit; and what core gives it. */
+#include "domains/lib/call.h"
+#include "domains/lib/cpu.h"
+#include "hw/apic.h"
+#include "tests/domains/interrupts.h"
+
+#define TICKS    100u
+#define TICK     100000u /* of the APIC's timer */
+#define PERIODIC 0x20000u
+#define TIMER    0x40u
+#define BELL     0x51u
+#define STORM    20000u
+#define PIC1     0x21
+#define PIC2     0xa1
+
+static const uintptr_t apic = APIC_BASE_DEFAULT;
+
+static void end(uint8_t vector)
+{
+    if (vector != VECTOR_NMI)
+        mmio_write32(apic + APIC_EOI, 0);
+}
+
+static void ticks(void)
+{
+    flat_print("case: %u timer interrupts", TICKS);
+    on_interrupt = end;
+    mmio_write32(apic + APIC_TIMER_DIVIDE, APIC_TIMER_DIVIDE_1);
+    mmio_write32(apic + APIC_LVT_TIMER, PERIODIC | TIMER);
+    mmio_write32(apic + APIC_TIMER_COUNT, TICK);
+    enable();
+    AWAIT(flat_arrived[TIMER] >= TICKS);
+    disable();
+    mmio_write32(apic + APIC_LVT_TIMER, APIC_LVT_MASKED);
+    EXPECT(arrivals == flat_arrived[TIMER]);
+}
+
+static volatile unsigned depth, deepest;
+
+static void in_nmi(uint8_t vector)
+{
+    if (vector != VECTOR_NMI) {
+        end(vector);
+        return;
+    }
+    depth++;
+    deepest = depth > deepest ? depth : deepest;
+    if (flat_arrived[VECTOR_NMI] == 1) {
+        mmio_write32(apic + APIC_ICR_LOW, APIC_ICR_NMI | APIC_ICR_ASSERT);
+        for (unsigned i = 0; i < 100; i++)
+            __asm__ volatile("pause");
+    }
+    depth--;
+}
+
+static void nmi(void)
+{
+    flat_print("case: an NMI isn't interrupted by another");
+    on_interrupt = in_nmi;
+    mmio_write32(apic + APIC_ICR_HIGH, mmio_read32(apic + APIC_ID));
+    mmio_write32(apic + APIC_ICR_LOW, APIC_ICR_NMI | APIC_ICR_ASSERT);
+    AWAIT(flat_arrived[VECTOR_NMI] == 2);
+    EXPECT(deepest == 1);
+}
+
+/* It comes by the domain's own APIC: so TPR and EOI are what they are for every other interrupt. */
+static void doorbell(void)
+{
+    flat_print("case: a doorbell is an interrupt of the vector that was chosen");
+    on_interrupt = end;
+    EXPECT(bh_call(BH_CALL_BELL, BELL, 0, 0).result == BH_OK);
+    AWAIT(shared[WORD_VIRTUAL_READY]);
+    shared[WORD_RING_ME] = 1;
+    AWAIT(shared[WORD_RING_ME] == 2);
+    AWAIT(mmio_read32(apic + 0x200 + BELL / 32 * 0x10) >> BELL % 32 & 1); /* pending in its IRR */
+    EXPECT(flat_arrived[BELL] == 0);
+    enable();
+    EXPECT(flat_arrived[BELL] == 1);
+    disable();
+    EXPECT(bh_call(BH_CALL_RUNG, 0, 0, 0).a == 1);
+    EXPECT(bh_call(BH_CALL_RUNG, 0, 0, 0).a == 0);
+}
+
+static void storm(void)
+{
+    flat_print("case: a storm of doorbells");
+    for (unsigned i = 0; i < STORM; i++)
+        EXPECT(bh_call(BH_CALL_RING, 0, 0, 0).result == BH_OK);
+    AWAIT(shared[WORD_STORM_SEEN]);
+    shared[WORD_STORM_OVER] = 1;
+}
+
+void run_direct(void)
+{
+    out8(PIC1, 0xff);
+    out8(PIC2, 0xff);
+    mmio_write32(apic + APIC_SPURIOUS, APIC_SPURIOUS_ENABLE | 0xff);
+    ticks();
+    nmi();
+    doorbell();
+    storm();
+}
