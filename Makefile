@@ -28,7 +28,7 @@ include tests/decode/decode.mk
 include tests/bench/bench.mk
 include tests/mutants/mutants.mk
 
-all: core domains policyc bhattest ## build core, domains, policyc and bhattest (needs the packages of scripts/setup.sh)
+all: core core-check domains policyc bhattest ## build core, domains, policyc and bhattest (needs the packages of scripts/setup.sh)
 
 run: ## install what is needed, build, boot the demonstration and check it
 	@scripts/setup.sh run

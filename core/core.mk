@@ -20,8 +20,16 @@ CORE_LDFLAGS := -nostdlib -static -no-pie -Wl,--gc-sections -Wl,--fatal-warnings
 # Archives that core is linked with, after its own objects.
 CORE_LIBS := $(shell $(CC) -print-file-name=libsodium.a 2>/dev/null)
 
-.PHONY: core
+# The same core, which checks each VMRUN against a model of TLB and clean bits (core/svm/check): only
+# core/svm is compiled anew.
+CHECK_ELF := $(BUILD)/core/core-check.elf
+CHECK_SRC := $(wildcard core/svm/*.c core/svm/*.S core/svm/check/*.c)
+CHECK_OBJ := $(CHECK_SRC:%=$(BUILD)/core/check/%.o)
+
+.PHONY: core core-check
 core: $(CORE_ELF) ## build the hypervisor
+
+core-check: $(CHECK_ELF) ## build the hypervisor so that it checks itself at each VMRUN
 
 $(BUILD)/core/obj/%.c.o: %.c
 	@mkdir -p $(@D)
@@ -32,6 +40,14 @@ $(BUILD)/core/obj/%.S.o: %.S
 	@mkdir -p $(@D)
 	@echo "AS $<"
 	@$(CC) $(CORE_INCLUDES) -MMD -MP -c -o $@ $<
+
+$(BUILD)/core/check/%.c.o: %.c
+	@mkdir -p $(@D)
+	@$(CC) $(CORE_CFLAGS) -DSVM_CHECK -MMD -MP -c -o $@ $<
+
+$(BUILD)/core/check/%.S.o: %.S
+	@mkdir -p $(@D)
+	@$(CC) $(CORE_INCLUDES) -DSVM_CHECK -MMD -MP -c -o $@ $<
 
 $(CORE_FONT):
 	scripts/setup.sh build
@@ -53,4 +69,10 @@ $(CORE_ELF): $(CORE_OBJ) $(CORE_SCRIPT) core/boot/check_elf.py
 	@$(CC) $(CORE_LDFLAGS) -T $(CORE_SCRIPT) -o $@ $(CORE_OBJ) $(CORE_LIBS)
 	@core/boot/check_elf.py $@
 
--include $(CORE_OBJ:.o=.d)
+$(CHECK_ELF): $(CORE_OBJ) $(CHECK_OBJ) $(CORE_SCRIPT) core/boot/check_elf.py
+	@echo "LD $@"
+	@$(CC) $(CORE_LDFLAGS) -T $(CORE_SCRIPT) -o $@ $(CHECK_OBJ) \
+		$(filter-out $(BUILD)/core/obj/core/svm/%,$(CORE_OBJ)) $(CORE_LIBS)
+	@core/boot/check_elf.py $@
+
+-include $(CORE_OBJ:.o=.d) $(CHECK_OBJ:.o=.d)

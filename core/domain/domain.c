@@ -1,7 +1,5 @@
 #include "core/domain/domain.h"
 
-#include <stdbool.h>
-
 #include "core/domain/place.h"
 #include "core/exits/exits.h"
 #include "core/exits/mode.h"
@@ -19,7 +17,7 @@ void domains_place(const struct bh_header *checked, struct boot_info *info,
                    const struct acpi_cpus *cpus)
 {
     policy = checked;
-    svm_find_features();
+    svm_init();
     domain_place_all(policy, info, cpus, starts);
     for (uint32_t i = 0; i < policy->domains.count; i++)
         exits_init_domain(policy, i);
@@ -50,24 +48,22 @@ static void load_start(struct vcpu *vcpu, const struct start_state *start)
     vmcb->ldtr = (struct vmcb_segment){.attributes = VMCB_SEG_LDT, .limit = 0xffff};
 }
 
-/* Whose core it is: the domain, and which of its vCPUs runs there. False if nobody's. */
-static bool find_owner(uint32_t cpu, uint32_t *index, uint32_t *id)
+/* Prepares vCPU `id` of domain `index` for this core, which the policy gives it. */
+static void prepare(uint32_t index, uint32_t id, uint32_t cpu)
 {
-    for (*index = 0; *index < policy->domains.count; ++*index) {
-        const struct bh_domain *domain = bh_domain_row(policy, *index);
+    struct vcpu *vcpu = svm_init_vcpu(policy, index, id, cpu);
 
-        for (*id = 0; *id < domain->ncores; ++*id)
-            if (domain->core[*id] == cpu)
-                return true;
-    }
-    return false;
+    vcpu->handler = exits_handler(vcpu);
+    exits_init_vcpu(vcpu);
+    if (id == 0)
+        load_start(vcpu, &starts[index]);
 }
 
 /* Until all of the domain's vCPUs can be sent interrupts, which its first may do at once. */
-static void await_others(const struct vcpu *vcpu)
+static void await_others(uint32_t index)
 {
-    for (unsigned id = 1; id < vcpu->domain->ncores; id++)
-        while (!svm_vcpu_of(vcpu->index, id))
+    for (unsigned id = 1; id < bh_domain_row(policy, index)->ncores; id++)
+        while (!svm_vcpu_of(index, id))
             pause();
 }
 
@@ -79,24 +75,38 @@ static bool has_screen(const struct bh_domain *domain)
     return (iopm[VGA_PORT / 8] & 1u << VGA_PORT % 8) == 0;
 }
 
+/* Prepares all vCPUs that the policy gives this core; returns how many they are. */
+static uint32_t prepare_all(uint32_t cpu)
+{
+    uint32_t count = 0;
+
+    for (uint32_t index = 0; index < policy->domains.count; index++) {
+        const struct bh_domain *domain = bh_domain_row(policy, index);
+
+        for (uint32_t id = 0; id < domain->ncores; id++) {
+            if (domain->core[id] != cpu)
+                continue;
+            if (count++ == 0)
+                svm_enable_cpu(cpu);
+            prepare(index, id, cpu);
+        }
+    }
+    return count;
+}
+
 noreturn void domains_run(struct cpu *cpu)
 {
-    uint32_t index, id;
-    struct vcpu *vcpu;
-
     idt_load_run();
-    if (!find_owner(cpu->index, &index, &id))
+    if (prepare_all(cpu->index) == 0)
         for (;;)
             __asm__ volatile("hlt"); /* an NMI that isn't core's own wakes it for nothing */
-    svm_enable_cpu(cpu->index);
-    vcpu = svm_init_vcpu(policy, index, id, cpu->index);
-    exits_init_vcpu(vcpu);
-    if (id == 0) {
-        load_start(vcpu, &starts[index]);
-        await_others(vcpu);
-        print("%s: starts on core %u", vcpu->domain->name, cpu->index);
-        if (has_screen(vcpu->domain))
+    for (uint32_t index = 0; index < policy->domains.count; index++) {
+        if (bh_domain_row(policy, index)->core[0] != cpu->index)
+            continue;
+        await_others(index);
+        print("%s: starts on core %u", bh_domain_row(policy, index)->name, cpu->index);
+        if (has_screen(bh_domain_row(policy, index)))
             console_leave_screen();
     }
-    svm_run(vcpu, exits_handler(vcpu), exits_attend);
+    svm_run(cpu->index, exits_attend);
 }

@@ -90,18 +90,27 @@ static int64_t call_ring(struct vcpu *vcpu)
     return BH_OK;
 }
 
+/* Another of the domain's vCPUs may take what rang. */
+static bool wait_is_over(struct vcpu *vcpu)
+{
+    uint64_t rung = __atomic_exchange_n(&vcpu->shared->doorbells, 0, __ATOMIC_ACQ_REL);
+
+    if (!rung && !exits_has_interrupt(vcpu) && !exits_has_requests(vcpu))
+        return false;
+    if (rung)
+        vcpu->gpr[RDI] = rung;
+    vcpu->vmcb->rax = (uint64_t)(int64_t)(rung ? BH_OK : BH_E_AGAIN);
+    exits_offer(vcpu);
+    return true;
+}
+
 static int64_t call_wait(struct vcpu *vcpu)
 {
-    uint64_t rung;
-
     if (vcpu->domain->interrupts != BH_VIRTUAL)
         return BH_E_DENIED;
-    do { /* another of the domain's vCPUs may take what rang */
-        if (exits_wait(vcpu, true) != WAIT_BELL)
-            return BH_E_AGAIN;
-        rung = __atomic_exchange_n(&vcpu->shared->doorbells, 0, __ATOMIC_ACQ_REL);
-    } while (!rung);
-    vcpu->gpr[RDI] = rung;
+    if (wait_is_over(vcpu))
+        return (int64_t)vcpu->vmcb->rax;
+    svm_sleep(vcpu, wait_is_over);
     return BH_OK;
 }
 

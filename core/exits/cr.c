@@ -31,6 +31,7 @@ static bool write_cr(struct vcpu *vcpu, unsigned cr, uint64_t value)
         return mode_write_cr0(vcpu, value);
     case 2:
         vcpu->vmcb->cr2 = value;
+        svm_dirty(vcpu, VMCB_CLEAN_CR2);
         return true;
     case 3:
         return mode_write_cr3(vcpu, value);

@@ -18,6 +18,7 @@ static bool set_debug_register(struct vcpu *vcpu, unsigned number, uint64_t valu
     }
     if (value >> 32)
         return false;
+    svm_dirty(vcpu, VMCB_CLEAN_DR);
     if (number == 6)
         vcpu->vmcb->dr6 = (value & DR6_BITS) | DR6_FIXED;
     else
@@ -41,6 +42,7 @@ void exit_dr(struct vcpu *vcpu)
         return;
     }
     if (vmcb->dr7 & DR7_GD) { /* which the CPU clears on the way to the handler */
+        svm_dirty(vcpu, VMCB_CLEAN_DR);
         vmcb->dr6 |= DR6_BD;
         vmcb->dr7 &= ~(uint64_t)DR7_GD;
         svm_inject_exception(vcpu, VECTOR_DB, 0);

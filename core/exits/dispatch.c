@@ -64,7 +64,6 @@ void exits_handle(struct vcpu *vcpu)
 
     vcpu->exits[slot]++;
     vmcb->eventinj = 0;
-    vmcb->tlb_control = 0;
     if (vmcb->exitintinfo & VMCB_EVENT_VALID)
         handle_in_delivery(vcpu, handlers[slot]);
     else

@@ -45,8 +45,10 @@ void exit_exception(struct vcpu *vcpu)
         inject_software(vcpu, VMCB_EVENT_VALID | VMCB_EVENT_EXCEPTION | vector, insn.length);
         return;
     }
-    if (vector == VECTOR_PF)
+    if (vector == VECTOR_PF) {
         vcpu->vmcb->cr2 = vcpu->vmcb->exitinfo2;
+        svm_dirty(vcpu, VMCB_CLEAN_CR2);
+    }
     svm_inject_exception(vcpu, vector, (uint32_t)vcpu->vmcb->exitinfo1);
 }
 
@@ -133,29 +135,30 @@ void exit_host_interrupt(struct vcpu *vcpu)
     uint32_t nmis = cpu->nmi_count;
     uint64_t tsc = read_tsc();
 
-    svm_host_window(vcpu, false);
+    svm_host_window(vcpu);
     if (vcpu->vmcb->exitcode == SVM_EXIT_SMI)
         audit_smi(vcpu->index, read_tsc() - tsc);
     if (vcpu->domain->interrupts == BH_DIRECT && cpu->nmi_count != nmis)
         exits_take_nmi(vcpu);
 }
 
-static bool has_rung(const struct vcpu *vcpu)
+static bool is_over(struct vcpu *vcpu, bool for_bell)
 {
-    return __atomic_load_n(&vcpu->shared->doorbells, __ATOMIC_SEQ_CST) != 0;
+    if (!(for_bell && __atomic_load_n(&vcpu->shared->doorbells, __ATOMIC_SEQ_CST)) &&
+        !exits_has_interrupt(vcpu) && !exits_has_requests(vcpu))
+        return false;
+    exits_offer(vcpu);
+    return true;
 }
 
-enum wait_end exits_wait(struct vcpu *vcpu, bool for_bell)
+static bool halt_is_over(struct vcpu *vcpu)
 {
-    for (;;) {
-        if (for_bell && has_rung(vcpu))
-            return WAIT_BELL;
-        if (exits_has_interrupt(vcpu))
-            return WAIT_INTERRUPT;
-        if (exits_has_requests(vcpu))
-            return WAIT_REQUEST;
-        svm_host_window(vcpu, true);
-    }
+    return is_over(vcpu, false);
+}
+
+static bool halt_or_bell_is_over(struct vcpu *vcpu)
+{
+    return is_over(vcpu, true);
 }
 
 /*
@@ -169,6 +172,6 @@ void exit_hlt(struct vcpu *vcpu)
 
     if (insn.kind != INSN_OTHER || insn.opcode != 0xf4)
         exits_stop(vcpu, "its code changed while core was answering it");
-    if (exits_wait(vcpu, for_bell) != WAIT_REQUEST)
-        exits_set_rip(vcpu, vcpu->vmcb->rip + insn.length);
+    svm_sleep(vcpu, for_bell ? halt_or_bell_is_over : halt_is_over);
+    exits_set_rip(vcpu, vcpu->vmcb->rip + insn.length);
 }

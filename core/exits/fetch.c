@@ -125,6 +125,7 @@ struct insn exits_fetch(struct vcpu *vcpu)
 void exits_step(struct vcpu *vcpu)
 {
     vcpu->vmcb->dr6 |= DR6_BS;
+    svm_dirty(vcpu, VMCB_CLEAN_DR);
     svm_inject_exception(vcpu, VECTOR_DB, 0);
 }
 

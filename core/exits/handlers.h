@@ -54,13 +54,8 @@ void exits_park_others(struct vcpu *vcpu);
 /* True if somebody asks something of the vCPU: who sleeps for it resumes the domain instead. */
 static inline bool exits_has_requests(const struct vcpu *vcpu)
 {
-    return __atomic_load_n(&vcpu->requests, __ATOMIC_ACQUIRE) != 0;
+    return __atomic_load_n(&vcpu->requests, __ATOMIC_ACQUIRE) & SVM_REQUESTS_TOLD;
 }
-
-/* Sleeps until there is an interrupt for the vCPU, or a request; with `for_bell` also until a
- * doorbell of the domain rings. Says which. */
-enum wait_end { WAIT_BELL, WAIT_INTERRUPT, WAIT_REQUEST };
-enum wait_end exits_wait(struct vcpu *vcpu, bool for_bell);
 
 /*
  * Fetches and decodes the instruction at CS:RIP. INSN_UNKNOWN if it can't be read or isn't one
@@ -163,6 +158,9 @@ void exits_handle_interrupts(struct vcpu *vcpu);
 
 /* True if an interrupt or NMI of its virtual local APIC ends the vCPU's sleep. Sets the timer. */
 bool exits_has_interrupt(struct vcpu *vcpu);
+
+/* At the end of a sleep: offers the vCPU what its virtual local APIC has for it. */
+void exits_offer(struct vcpu *vcpu);
 
 /* An NMI for a domain that owns its interrupts. */
 void exits_take_nmi(struct vcpu *vcpu);

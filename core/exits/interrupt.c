@@ -38,6 +38,7 @@ static void watch_cr8(struct vcpu *vcpu, bool watch)
     uint32_t *word = &vcpu->vmcb->intercepts[BH_INTERCEPT_CR];
 
     *word = (*word & ~CR8_WRITE) | (watch ? CR8_WRITE : policy);
+    svm_dirty(vcpu, VMCB_CLEAN_I);
 }
 
 static void take_pending_nmi(struct vcpu *vcpu, struct vlapic *apic)
@@ -75,6 +76,14 @@ static void offer(struct vcpu *vcpu, struct vlapic *apic)
     inject_offer(vcpu, vector);
     if (!shadow)
         inject_nmi(vcpu);
+}
+
+void exits_offer(struct vcpu *vcpu)
+{
+    struct vlapic *apic = vdev_apic(vcpu);
+
+    if (apic)
+        offer(vcpu, apic);
 }
 
 bool exits_has_interrupt(struct vcpu *vcpu)
@@ -123,7 +132,6 @@ static bool saw_iret(struct vcpu *vcpu)
         return false;
     vcpu->exits[SVM_EXIT_IRET]++;
     vcpu->vmcb->eventinj = 0;
-    vcpu->vmcb->tlb_control = 0;
     return true;
 }
 

@@ -52,6 +52,7 @@ static void reset(struct vcpu *vcpu)
     vmcb->cpl = 0;
     vmcb->interrupt_shadow = 0;
     vmcb->eventinj = 0;
+    svm_dirty(vcpu, VMCB_CLEAN_ALL);
     mode_start(vcpu, INIT_CR0, 0, 0, 0);
     fetch_init_vcpu(vcpu);
     inject_reset(vcpu);
@@ -63,6 +64,7 @@ static void start(struct vcpu *vcpu, uint32_t vector)
 {
     vcpu->vmcb->cs =
         real_segment((uint16_t)(vector << 8), (uint64_t)vector << 12, VMCB_SEG_REAL_CODE);
+    svm_dirty(vcpu, VMCB_CLEAN_SEG);
     vcpu->vmcb->rip = 0;
     vcpu->waits = false;
     if (!vcpu->has_started) /* once: what a domain repeats can't flood the console */
@@ -70,11 +72,17 @@ static void start(struct vcpu *vcpu, uint32_t vector)
     vcpu->has_started = true;
 }
 
+static bool never(struct vcpu *vcpu)
+{
+    (void)vcpu;
+    return false;
+}
+
 _Noreturn void exits_park(struct vcpu *vcpu)
 {
     __atomic_fetch_add(&vcpu->shared->parked, 1, __ATOMIC_RELEASE);
-    for (;;)
-        svm_host_window(vcpu, true);
+    svm_sleep(vcpu, never);
+    svm_leave(vcpu);
 }
 
 void exits_park_others(struct vcpu *vcpu)
@@ -115,13 +123,16 @@ static void answer(struct vcpu *vcpu, uint32_t asked)
         exits_take_nmi(vcpu);
 }
 
+static bool is_asked(struct vcpu *vcpu)
+{
+    return exits_has_requests(vcpu);
+}
+
 void exits_attend(struct vcpu *vcpu)
 {
-    do {
-        answer(vcpu, __atomic_exchange_n(&vcpu->requests, 0, __ATOMIC_ACQ_REL));
-        if (__atomic_load_n(&vcpu->shared->stopped, __ATOMIC_ACQUIRE))
-            exits_park(vcpu);
-        if (vcpu->waits && !exits_has_requests(vcpu))
-            svm_host_window(vcpu, true);
-    } while (vcpu->waits);
+    answer(vcpu, __atomic_fetch_and(&vcpu->requests, ~SVM_REQUESTS_TOLD, __ATOMIC_ACQ_REL));
+    if (__atomic_load_n(&vcpu->shared->stopped, __ATOMIC_ACQUIRE))
+        exits_park(vcpu);
+    if (vcpu->waits)
+        svm_sleep(vcpu, is_asked);
 }

@@ -58,9 +58,7 @@ static struct shadow shadows[BH_MAX_DOMAINS];
 
 static void flush_domain(void *owner)
 {
-    unsigned index = (unsigned)(uintptr_t)owner;
-
-    svm_vcpu_of(index, 0)->vmcb->tlb_control = VMCB_TLB_FLUSH_ALL;
+    svm_flush_domain((unsigned)(uintptr_t)owner);
 }
 
 static bool has_nested_paging(void)
@@ -147,7 +145,8 @@ static void load(struct vcpu *vcpu, uint64_t cr0, uint64_t cr3, uint64_t cr4)
 
     vcpu->efer = (vcpu->efer & ~(uint64_t)EFER_LMA) | (long_mode ? EFER_LMA : 0);
     vmcb->efer = (vcpu->efer & ~(uint64_t)EFER_LONG) | EFER_SVME | (long_mode ? EFER_LONG : 0);
-    vmcb->tlb_control = VMCB_TLB_FLUSH_ALL;
+    svm_dirty(vcpu, VMCB_CLEAN_CR);
+    svm_flush_tlb(vcpu);
     if (vcpu->shadow) {
         vcpu->cr0 = cr0;
         vcpu->cr3 = cr3;
@@ -191,6 +190,7 @@ bool mode_write_cr0(struct vcpu *vcpu, uint64_t value)
     } else { /* no address means another */
         vcpu->cr0 = value;
         vcpu->vmcb->cr0 = value | (vcpu->shadow ? CR0_PG | CR0_WP : 0);
+        svm_dirty(vcpu, VMCB_CLEAN_CR);
     }
     return true;
 }
@@ -250,10 +250,12 @@ bool mode_write_cr8(struct vcpu *vcpu, uint64_t value)
 {
     if (value & ~CR8_BITS)
         return false;
-    if (vcpu->domain->interrupts == BH_DIRECT)
+    if (vcpu->domain->interrupts == BH_DIRECT) {
         apic_write(APIC_TPR, (uint32_t)value << 4);
-    else
+    } else {
         vcpu->vmcb->v_intr = (vcpu->vmcb->v_intr & ~VMCB_V_TPR) | value;
+        svm_dirty(vcpu, VMCB_CLEAN_TPR);
+    }
     return true;
 }
 
@@ -283,7 +285,8 @@ bool mode_write_pat(struct vcpu *vcpu, uint64_t value)
         load(vcpu, vcpu->cr0, vcpu->cr3, vcpu->cr4);
     } else {
         vcpu->vmcb->g_pat = value;
-        vcpu->vmcb->tlb_control = VMCB_TLB_FLUSH_ALL;
+        svm_dirty(vcpu, VMCB_CLEAN_NP);
+        svm_flush_tlb(vcpu);
     }
     return true;
 }
@@ -295,7 +298,7 @@ void mode_invlpg(struct vcpu *vcpu, uint64_t linear)
 
         shadow_invlpg(vcpu->shadow, vcpu->id, &guest, linear);
     }
-    vcpu->vmcb->tlb_control = VMCB_TLB_FLUSH_ALL;
+    svm_flush_tlb(vcpu);
 }
 
 struct shadow_result mode_shadow_fault(struct vcpu *vcpu, uint64_t linear, uint32_t error)

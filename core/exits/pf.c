@@ -13,6 +13,7 @@
 static void page_fault(struct vcpu *vcpu, uint64_t linear, uint32_t error)
 {
     vcpu->vmcb->cr2 = linear; /* the intercept comes before the CPU writes it */
+    svm_dirty(vcpu, VMCB_CLEAN_CR2);
     svm_inject_exception(vcpu, VECTOR_PF, error);
 }
 

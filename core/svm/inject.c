@@ -18,12 +18,14 @@ static void intercept_iret(struct vcpu *vcpu, bool intercept)
         *word |= IRET_INTERCEPT;
     else
         *word &= ~IRET_INTERCEPT;
+    svm_dirty(vcpu, VMCB_CLEAN_I);
 }
 
 void inject_reset(struct vcpu *vcpu)
 {
     vcpu->inject = (struct inject){.offered = INJECT_NOTHING};
     vcpu->vmcb->v_intr &= ~(VMCB_V_IRQ | VMCB_V_TPR);
+    svm_dirty(vcpu, VMCB_CLEAN_TPR);
     intercept_iret(vcpu, false);
 }
 
@@ -52,8 +54,10 @@ static void end_step(struct vcpu *vcpu, bool iret_has_ended)
     inject->stepped = inject->stepping && !inject->tf && (vmcb->dr6 & DR6_BS) &&
                       vmcb->exitcode == SVM_EXIT_EXCEPTION_DB;
     inject->stepping = false;
-    if (inject->stepped)
+    if (inject->stepped) {
         vmcb->dr6 &= ~(uint64_t)DR6_BS;
+        svm_dirty(vcpu, VMCB_CLEAN_DR);
+    }
 }
 
 int inject_collect(struct vcpu *vcpu)
@@ -74,6 +78,7 @@ int inject_collect(struct vcpu *vcpu)
         return INJECT_NOTHING;
     inject->offered = INJECT_NOTHING;
     vmcb->v_intr &= ~VMCB_V_IRQ;
+    svm_dirty(vcpu, VMCB_CLEAN_TPR);
     return offered;
 }
 
@@ -103,6 +108,7 @@ void inject_offer(struct vcpu *vcpu, int vector)
         v_intr |= VMCB_V_IRQ | (uint64_t)vector >> 4 << VMCB_V_INTR_PRIO_SHIFT |
                   (uint64_t)vector << VMCB_V_INTR_VECTOR_SHIFT;
     vmcb->v_intr = v_intr;
+    svm_dirty(vcpu, VMCB_CLEAN_TPR);
     vcpu->inject.offered = vector;
 }
 

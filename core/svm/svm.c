@@ -3,7 +3,8 @@
 #include <stddef.h>
 
 #include "core/platform/platform.h"
-#include "core/svm/features.h"
+#include "core/svm/check.h"
+#include "core/svm/run.h"
 #include "hw/x86.h"
 #include "lib/memory.h"
 
@@ -14,13 +15,10 @@ _Static_assert(offsetof(struct vcpu, handler) == 0x88, "vmrun.S");
 _Static_assert(offsetof(struct vcpu, host) == 0x90, "vmrun.S");
 _Static_assert(offsetof(struct vcpu, take_interrupts) == 0x98, "vmrun.S");
 _Static_assert(offsetof(struct vcpu, requests) == 0xa0, "vmrun.S");
-_Static_assert(offsetof(struct vcpu, attend) == 0xa8, "vmrun.S");
+_Static_assert(offsetof(struct vcpu, turns) == 0xa4, "vmrun.S");
+_Static_assert(offsetof(struct vmcb, tlb_control) == 0x5c, "vmrun.S");
+_Static_assert(offsetof(struct vmcb, clean) == 0xc0 && VMCB_CLEAN_ALL == 0x7ff, "vmrun.S");
 _Static_assert(RDI * 8 == 0x38 && R8 * 8 == 0x40 && RBP * 8 == 0x28, "vmrun.S");
-
-_Noreturn void svm_loop(struct vcpu *vcpu);
-void svm_window(struct vmcb *guest, struct vmcb *host, bool sleep, bool interrupts);
-extern const uint8_t svm_doze[]; /* the HLT in svm_window() */
-void svm_call_host(struct vmcb *guest, struct vmcb *host, void (*function)(void *), void *argument);
 
 /* Owner of each: the CPU that runs the vCPU. By slot. */
 static struct vcpu vcpus[BH_MAX_VCPUS];
@@ -31,19 +29,36 @@ static struct vcpu *vcpu_of[BH_MAX_DOMAINS][BH_MAX_CORES];
 
 static struct svm_domain shared[BH_MAX_DOMAINS];
 
-/* Owner of each: the CPU of that number. */
-static struct vmcb host_state[BH_MAX_CORES] __attribute__((aligned(4096)));
+/*
+ * VMRUN and VMSAVE keep the host's state in pages that they reach by physical address and that
+ * nobody else needs: those behind the unmapped guards of the CPU's stacks. So core itself can't
+ * spoil them.
+ */
+static uintptr_t hsave_of(unsigned cpu)
+{
+    return (uintptr_t)cpu_areas[cpu].nmi_guard;
+}
+
+static struct vmcb *host_state_of(unsigned cpu)
+{
+    return (struct vmcb *)cpu_areas[cpu].df_guard;
+}
 
 const uint16_t svm_no_code[2];
+
+void svm_init(void)
+{
+    svm_find_features();
+    svm_check_start();
+}
 
 void svm_enable_cpu(unsigned cpu)
 {
     svm_check_features(cpu);
     cpu_areas[cpu].cpu.doze = (uintptr_t)svm_doze;
     write_msr(MSR_EFER, read_msr(MSR_EFER) | EFER_SVME);
-    /* Only the CPU itself may touch that memory (15.30.4): a guard page's is mapped for nobody. */
-    write_msr(MSR_VM_HSAVE_PA, (uintptr_t)cpu_areas[cpu].guard);
-    __asm__ volatile("vmsave %0" : : "a"(&host_state[cpu]) : "memory");
+    write_msr(MSR_VM_HSAVE_PA, hsave_of(cpu));
+    __asm__ volatile("vmsave %0" : : "a"(host_state_of(cpu)) : "memory");
 }
 
 /* vCPUs in the order of domains, then of their cores: each finds its place without a lock. */
@@ -60,13 +75,12 @@ struct vcpu *svm_init_vcpu(const struct bh_header *image, unsigned index, unsign
     unsigned slot = slot_of(image, index, id);
     struct vcpu *vcpu = &vcpus[slot];
     struct vmcb *vmcb = &guest_vmcb[slot];
+    struct svm_cpu *own = &svm_cpus[cpu];
 
     memset(vmcb, 0, sizeof(*vmcb));
     memcpy(vmcb->intercepts, domain->intercepts, sizeof(vmcb->intercepts));
     vmcb->iopm_base_pa = domain->iopm;
     vmcb->msrpm_base_pa = domain->msrpm;
-    vmcb->guest_asid = index + 1;           /* 0 is the host's */
-    vmcb->tlb_control = VMCB_TLB_FLUSH_ALL; /* one vCPU a core: flushing at each entry is safe */
     vmcb->np_enable = 1;
     vmcb->n_cr3 = domain->table;
     vmcb->v_intr = domain->interrupts == BH_VIRTUAL ? VMCB_V_INTR_MASKING : 0;
@@ -78,7 +92,7 @@ struct vcpu *svm_init_vcpu(const struct bh_header *image, unsigned index, unsign
 
     memset(vcpu, 0, sizeof(*vcpu));
     vcpu->vmcb = vmcb;
-    vcpu->host = &host_state[cpu];
+    vcpu->host = host_state_of(cpu);
     vcpu->take_interrupts = domain->interrupts == BH_VIRTUAL;
     vcpu->image = image;
     vcpu->domain = domain;
@@ -88,6 +102,8 @@ struct vcpu *svm_init_vcpu(const struct bh_header *image, unsigned index, unsign
     vcpu->id = id;
     vcpu->slot = slot;
     vcpu->cpu = cpu;
+    vcpu->requests = SVM_REQUEST_SCHEDULE; /* it has no ASID yet */
+    own->queue[own->count++] = vcpu;
     inject_reset(vcpu);
     __atomic_store_n(&vcpu_of[index][id], vcpu, __ATOMIC_SEQ_CST); /* before it looks for an end */
     return vcpu;
@@ -100,64 +116,9 @@ struct vcpu *svm_vcpu_of(unsigned index, unsigned id)
     return __atomic_load_n(&vcpu_of[index][id], __ATOMIC_ACQUIRE);
 }
 
-/* Leaves nothing of core's in the x87 and SSE registers that a domain could read. */
-static void clear_fpu(void)
-{
-    static const _Alignas(16) struct {
-        uint16_t fcw;
-        uint8_t zero[22];
-        uint32_t mxcsr;
-        uint8_t rest[484];
-    } clean = {.fcw = 0x37f, .mxcsr = 0x1f80};
-
-    _Static_assert(sizeof(clean) == 512, "FXSAVE image");
-    __asm__ volatile("fxrstor64 %0" : : "m"(clean));
-}
-
-_Noreturn void svm_run(struct vcpu *vcpu, svm_exit_handler *handler, svm_exit_handler *attend)
-{
-    vcpu->handler = handler;
-    vcpu->attend = attend;
-    clear_fpu();
-    svm_loop(vcpu);
-}
-
-void svm_host_window(struct vcpu *vcpu, bool sleep)
-{
-    svm_window(vcpu->vmcb, vcpu->host, sleep, vcpu->take_interrupts != 0);
-    if (vcpu->take_interrupts) {
-        enable_interrupts(); /* GIF is clear: nothing is taken, VMRUN sees IF */
-    }
-}
-
 void svm_with_host(struct vcpu *vcpu, void (*function)(void *argument), void *argument)
 {
     svm_call_host(vcpu->vmcb, vcpu->host, function, argument);
-}
-
-/* Where a domain takes the CPU's interrupts itself, only an NMI gets it out. */
-bool svm_kick(const struct vcpu *vcpu)
-{
-    if (!vcpu->take_interrupts)
-        return smp_kick(vcpu->cpu);
-    return apic_send(cpu_areas[vcpu->cpu].cpu.apic_id, APIC_MODE_FIXED | VECTOR_WAKE);
-}
-
-bool svm_request(struct vcpu *vcpu, uint32_t requests)
-{
-    uint32_t old = __atomic_load_n(&vcpu->requests, __ATOMIC_RELAXED), new;
-
-    do
-        new = (requests & SVM_REQUEST_INIT ? old & ~SVM_REQUEST_SIPI : old) | requests;
-    while (!__atomic_compare_exchange_n(&vcpu->requests, &old, new, false, __ATOMIC_ACQ_REL,
-                                        __ATOMIC_RELAXED));
-    return svm_kick(vcpu);
-}
-
-void svm_wake(const struct vcpu *vcpu)
-{
-    if (vcpu->take_interrupts && !svm_kick(vcpu))
-        print("%s: its core can't be woken: the local APIC doesn't send", vcpu->domain->name);
 }
 
 /* Vectors that push an error code, 8.2: #DF, #TS to #PF, #AC, #CP, #VC, #SX. */

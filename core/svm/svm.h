@@ -1,10 +1,11 @@
 /*
  * The world switch: a vCPU for each core of each domain, its VMCB, and the loop that runs it.
  *
- * Between svm_run()'s CLGI and the domain's end GIF is clear whenever core runs, and the
- * CPU keeps the domain's FS, GS, TR, LDTR and SYSCALL registers: #VMEXIT doesn't restore
- * them. So exit handlers use no TLS and no IST stack, and what needs the host's own state
- * or must let interrupts in goes through svm_host_window().
+ * From svm_run()'s CLGI on GIF is clear whenever core runs, and the CPU keeps the domain's FS, GS,
+ * TR, LDTR and SYSCALL registers: #VMEXIT doesn't restore them. So exit handlers use no TLS and no
+ * IST stack, and what needs the host's own state or must let interrupts in goes through
+ * svm_host_window(), the one place where GIF is set. A handler never waits: it returns, and a vCPU
+ * that has nothing to do is put to sleep (svm_sleep), which gives its core to another.
  */
 #ifndef SVM_SVM_H
 #define SVM_SVM_H
@@ -13,12 +14,15 @@
 #include <stdint.h>
 
 #include "bulkhead/image.h"
+#include "core/svm/asid.h"
+#include "core/svm/features.h"
 #include "core/svm/inject.h"
 #include "hw/svm.h"
 
 struct shadow;
 struct vcpu;
 typedef void svm_exit_handler(struct vcpu *vcpu);
+typedef bool svm_wake_condition(struct vcpu *vcpu);
 
 typedef uint16_t svm_code __attribute__((aligned(1))); /* two bytes of a domain's code */
 
@@ -40,11 +44,17 @@ struct svm_domain {
     uint32_t parked; /* vCPUs that have left it for good */
 };
 
-/* What other CPUs ask of a vCPU: bits of its `requests`, answered before the domain runs on. */
-#define SVM_REQUEST_STOP (1u << 0) /* look whether the domain has stopped */
-#define SVM_REQUEST_INIT (1u << 1) /* take an INIT */
-#define SVM_REQUEST_SIPI (1u << 2) /* take the startup IPI with `sipi_vector` */
-#define SVM_REQUEST_NMI  (1u << 3) /* take an NMI */
+/*
+ * What is asked of a vCPU: bits of its `requests`, answered before the domain runs on. The first
+ * ones are for `attend`, the last ones core/svm's own.
+ */
+#define SVM_REQUEST_STOP     (1u << 0) /* look whether the domain has stopped */
+#define SVM_REQUEST_INIT     (1u << 1) /* take an INIT */
+#define SVM_REQUEST_SIPI     (1u << 2) /* take the startup IPI with `sipi_vector` */
+#define SVM_REQUEST_NMI      (1u << 3) /* take an NMI */
+#define SVM_REQUEST_FLUSH    (1u << 8) /* none of its cached translations may be used again */
+#define SVM_REQUEST_SCHEDULE (1u << 9) /* another vCPU may have the core now */
+#define SVM_REQUESTS_TOLD    0xffu     /* those that `attend` answers */
 
 /* vmrun.S knows the offsets of the first fields. */
 struct vcpu {
@@ -53,9 +63,10 @@ struct vcpu {
     svm_exit_handler *handler; /* 088h */
     struct vmcb *host;         /* 090h: what VMLOAD restores for the host */
     uint64_t take_interrupts;  /* 098h: 1 if core takes INTR, 0 if the domain does */
-    uint32_t requests;         /* 0A0h: SVM_REQUEST_*; any CPU sets bits, svm_request() */
-    uint32_t sipi_vector;      /* 0A4h: of the last SIPI; atomic */
-    svm_exit_handler *attend;  /* 0A8h: answers requests */
+    uint32_t requests;         /* 0A0h: SVM_REQUEST_*; any CPU sets bits: atomic */
+    uint32_t turns;            /* 0A4h: odd while the domain runs; others read it */
+    uint32_t sipi_vector;      /* of the last SIPI; atomic */
+    svm_exit_handler *attend;  /* answers requests */
 
     const struct bh_header *image;  /* the policy image */
     const struct bh_domain *domain; /* its row there */
@@ -65,11 +76,13 @@ struct vcpu {
     unsigned id;                    /* which of the domain's vCPUs: it runs on its core[id] */
     unsigned slot;                  /* which of all vCPUs: < BH_MAX_VCPUS */
     unsigned cpu;                   /* core number it runs on */
-    bool waits;                     /* it had an INIT and no SIPI yet: exits/life.c */
-    bool has_started;               /* after an INIT, at least once */
-    uint32_t icr_high;              /* as the domain wrote it: vdev/apic.c; */
-    uint32_t ldr, dfr;              /* likewise, read by the domain's other vCPUs, too: atomic */
-    struct inject inject;           /* interrupts and NMIs on their way: inject.h */
+    svm_wake_condition *asleep;     /* NULL: it has something to do */
+    struct asid asid;
+    bool waits;            /* it had an INIT and no SIPI yet: exits/life.c */
+    bool has_started;      /* after an INIT, at least once */
+    uint32_t icr_high;     /* as the domain wrote it: vdev/apic.c; */
+    uint32_t ldr, dfr;     /* likewise, read by the domain's other vCPUs, too: atomic */
+    struct inject inject;  /* interrupts and NMIs on their way: inject.h */
     uint64_t efer;         /* as the domain wrote it; the VMCB's has SVME, and LME only with PG */
     struct shadow *shadow; /* its shadow tables; NULL: nested paging */
     uint64_t cr0, cr3, cr4, pat; /* with shadow tables, as the domain wrote them: exits/mode.h */
@@ -87,6 +100,9 @@ struct vcpu {
 /* What `code` points at while no code is remembered: it equals no opcode that is looked for. */
 extern const uint16_t svm_no_code[2];
 
+/* Boot CPU, before any CPU runs domains: finds out what SVM can do here. */
+void svm_init(void);
+
 /* Makes this CPU able to run domains: EFER.SVME, VM_HSAVE_PA, and a copy of its own state. */
 void svm_enable_cpu(unsigned cpu);
 
@@ -101,19 +117,17 @@ struct vcpu *svm_init_vcpu(const struct bh_header *image, unsigned index, unsign
 struct vcpu *svm_vcpu_of(unsigned index, unsigned id);
 
 /*
- * Runs the vCPU for ever; every #VMEXIT calls `handler`, which returns to resume it; `attend` is
- * called before it is resumed, or run for the first time, while there are requests.
+ * Runs the calling CPU's vCPUs, those that svm_init_vcpu() made for it, in turn and for ever. Every
+ * #VMEXIT calls the vCPU's `handler`, which returns to resume the vCPU; `attend` is called before
+ * it is resumed, or run for the first time, while there are requests of SVM_REQUESTS_TOLD.
  */
-_Noreturn void svm_run(struct vcpu *vcpu, svm_exit_handler *handler, svm_exit_handler *attend);
+_Noreturn void svm_run(unsigned cpu, svm_exit_handler *attend);
 
 /*
  * Sets bits of the vCPU's `requests` and kicks it. An INIT takes back a SIPI that wasn't answered
  * yet. Any CPU may. False if it can't be kicked.
  */
 bool svm_request(struct vcpu *vcpu, uint32_t requests);
-
-/* Has the vCPU leave the domain or its sleep, and look at its requests before it goes on. */
-bool svm_kick(const struct vcpu *vcpu);
 
 /*
  * The state that VMLOAD and VMSAVE move (FS, GS, TR, LDTR, SYSCALL and SYSENTER registers) is in
@@ -123,11 +137,52 @@ void svm_save(struct vmcb *vmcb);
 void svm_load(struct vmcb *vmcb);
 
 /*
- * Lets what is pending reach core: NMI and SMI always, maskable interrupts if core takes
- * them for this vCPU. With `sleep` the CPU halts until one arrives. Host state is loaded
- * meanwhile. Called with GIF clear, returns with GIF clear.
+ * Puts the vCPU that had this exit to sleep: it doesn't run again before `is_over` says so. That is
+ * asked with GIF clear, by the vCPU's own CPU, at once and after each svm_wake(); when it returns
+ * true it has done what is to be done at the end of the sleep.
  */
-void svm_host_window(struct vcpu *vcpu, bool sleep);
+void svm_sleep(struct vcpu *vcpu, svm_wake_condition *is_over);
+
+/* Any CPU: what a sleeping vCPU waits for may have come. */
+void svm_wake(const struct vcpu *vcpu);
+
+/* Ends the exit that is being handled, from anywhere below the handler, like a return from it. */
+_Noreturn void svm_leave(struct vcpu *vcpu);
+
+/*
+ * Any CPU: has the vCPU's core leave the domain soon, if it runs there, or its sleep: whatever was
+ * stored before is seen before the domain's next instruction. By an IPI that core takes, or by an
+ * NMI where the domain has the interrupts. False if the local APIC doesn't send it.
+ */
+bool svm_kick(const struct vcpu *vcpu);
+
+/*
+ * The vCPU's own CPU: translations that were cached for it aren't used any more when it runs again
+ * (APM vol. 2, 15.16.1). After each change, by core, of what its addresses mean.
+ */
+void svm_flush_tlb(struct vcpu *vcpu);
+
+/*
+ * Any CPU, in an exit: on return no vCPU of the domain uses translations that were cached before
+ * the call. Waits for those that run to leave their domain, which needs no lock and no more than an
+ * interrupt: two CPUs that flush each other's domains don't wait for one another.
+ */
+void svm_flush_domain(unsigned index);
+
+/*
+ * To be called after changing fields of the VMCB that a CPU may have cached: VMCB_CLEAN_* of their
+ * groups (15.15.3).
+ */
+static inline void svm_dirty(struct vcpu *vcpu, uint32_t groups)
+{
+    vcpu->vmcb->clean &= ~groups;
+}
+
+/*
+ * Lets what is pending reach core: NMI and SMI always, maskable interrupts if core takes them for
+ * this vCPU. Host state is loaded meanwhile. Called with GIF clear, returns with GIF clear.
+ */
+void svm_host_window(struct vcpu *vcpu);
 
 /*
  * Calls function(argument) with the host's state, and with the domain's x87 and SSE registers put
@@ -135,9 +190,6 @@ void svm_host_window(struct vcpu *vcpu, bool sleep);
  * they are, as core has no instruction that changes them. Nothing is let in: GIF stays clear.
  */
 void svm_with_host(struct vcpu *vcpu, void (*function)(void *argument), void *argument);
-
-/* Ends the sleep of a vCPU whose doorbell was set; one that owns its interrupts polls instead. */
-void svm_wake(const struct vcpu *vcpu);
 
 /* Has the domain take an exception (15.20) when it resumes; `error` only if the vector has one. */
 void svm_inject_exception(struct vcpu *vcpu, unsigned vector, uint32_t error);

@@ -17,11 +17,15 @@
 #define VCPU_HOST    0x90
 #define VCPU_TAKE    0x98
 #define VCPU_ASKED   0xa0
-#define VCPU_ATTEND  0xa8
+#define VCPU_TURNS   0xa4
+
+#define VMCB_TLB_CONTROL 0x5c
+#define VMCB_CLEAN       0xc0
+#define CLEAN_ALL        0x7ff
 
     .section .text
     .globl svm_loop
-/* _Noreturn void svm_loop(struct vcpu *vcpu) */
+/* _Noreturn void svm_loop(struct vcpu *vcpu, uint64_t *stack) */
 svm_loop:
     clgi
     mov VCPU_VMCB(%rdi), %rax
@@ -33,11 +37,20 @@ svm_loop:
 1:  and $-16, %rsp
     push %rdi
     push %rdi /* keeps the stack aligned at the call */
+    mov %rsp, (%rsi)
 resume:
     mov (%rsp), %rdi
-    /* What is asked after this ends the run at once: GIF holds back the NMI that comes with it. */
+    /*
+     * Odd, then look: whoever sets a bit in `requests` and then sees `turns` even may be sure that
+     * it is seen here; who sees it odd sends an interrupt, which waits for VMRUN's GIF.
+     */
+    lock incl VCPU_TURNS(%rdi)
     cmpl $0, VCPU_ASKED(%rdi)
     jne attend
+#ifdef SVM_CHECK
+    call svm_check_entry
+    mov (%rsp), %rdi
+#endif
     mov VCPU_VMCB(%rdi), %rax
     mov VCPU_RCX(%rdi), %rcx
     mov VCPU_RDX(%rdi), %rdx
@@ -56,6 +69,7 @@ resume:
     vmrun %rax
     push %rdi
     mov 8(%rsp), %rdi
+    incl VCPU_TURNS(%rdi)
     mov %rcx, VCPU_RCX(%rdi)
     mov %rdx, VCPU_RDX(%rdi)
     mov %rbx, VCPU_RBX(%rdi)
@@ -70,14 +84,34 @@ resume:
     mov %r14, VCPU_R8 + 0x30(%rdi)
     mov %r15, VCPU_R8 + 0x38(%rdi)
     pop VCPU_RDI(%rdi)
+    /* #VMEXIT brought back RAX, the VMCB. A flush is for one run; what core changes it marks. */
+    movb $0, VMCB_TLB_CONTROL(%rax)
+    movl $CLEAN_ALL, VMCB_CLEAN(%rax) /* CPUs without clean bits don't look */
+#ifdef SVM_CHECK
+    call svm_check_exit
+    mov (%rsp), %rdi
+#endif
     call *VCPU_HANDLER(%rdi)
     jmp resume
+
 attend:
-    call *VCPU_ATTEND(%rdi)
+    incl VCPU_TURNS(%rdi)
+    call svm_attend
+    mov %rax, (%rsp)
+    jmp resume
+
+    .globl svm_resume
+/* _Noreturn void svm_resume(uint64_t stack) */
+svm_resume:
+    mov %rdi, %rsp
     jmp resume
 
     .globl svm_window
-/* void svm_window(struct vmcb *guest, struct vmcb *host, bool sleep, bool interrupts) */
+/*
+ * void svm_window(struct vmcb *guest, struct vmcb *host, bool sleep, bool interrupts)
+ *
+ * The one place where GIF is set while core runs.
+ */
 svm_window:
     mov %rdi, %rax
     vmsave %rax

@@ -73,6 +73,7 @@ static bool write(struct vcpu *vcpu, struct vlapic *apic, uint32_t msr, uint64_t
         return false;
     /* The CPU's copy of the priority, which is also CR8 (15.21.2). */
     vcpu->vmcb->v_intr = (vcpu->vmcb->v_intr & ~VMCB_V_TPR) | apic->tpr >> 4;
+    svm_dirty(vcpu, VMCB_CLEAN_TPR);
     if (ipi.kind == VLAPIC_IPI_DENIED)
         audit_violation(vcpu->domain, vcpu->index, VIOLATION_IPI, value, 0);
     else if (ipi.kind != VLAPIC_IPI_NONE)

@@ -36,9 +36,10 @@ struct vmcb {
     uint64_t eventinj; /* 0A8h: VMCB_EVENT_* */
     uint64_t n_cr3;    /* 0B0h */
     uint64_t lbr_virt; /* 0B8h */
-    uint64_t clean;    /* 0C0h: 0 = load everything */
-    uint64_t nrip;     /* 0C8h: only where the CPU has NRIPS */
-    uint8_t fetched;   /* 0D0h: only with decode assists */
+    uint32_t clean;    /* 0C0h: VMCB_CLEAN_*, 0 = load everything */
+    uint32_t reserved_0c4;
+    uint64_t nrip;   /* 0C8h: only where the CPU has NRIPS */
+    uint8_t fetched; /* 0D0h: only with decode assists */
     uint8_t bytes[15];
     uint8_t reserved_0e0[0x120 - 0xe0];
     uint16_t bus_lock_threshold; /* 120h: bus locks until a BUSLOCK exit */
@@ -80,7 +81,29 @@ _Static_assert(offsetof(struct vmcb, cr2) == 0x640, "APM B-2");
 _Static_assert(offsetof(struct vmcb, g_pat) == 0x668, "APM B-2");
 _Static_assert(sizeof(struct vmcb) == 4096, "one page");
 
-#define VMCB_TLB_FLUSH_ALL 1u /* TLB_CONTROL, 15.16.1 */
+/* TLB_CONTROL, 15.16.1; all but the first two need the CPU to have FlushByAsid */
+#define VMCB_TLB_KEEP             0u
+#define VMCB_TLB_FLUSH_ALL        1u /* of all ASIDs, global pages too */
+#define VMCB_TLB_FLUSH_ASID       3u /* of this VMCB's ASID, global pages too */
+#define VMCB_TLB_FLUSH_NON_GLOBAL 7u
+
+/*
+ * Clean bits, 15.15.3: a set bit promises that the group's fields haven't changed since this CPU
+ * last saved them to this VMCB. Never cached, so without a bit: TLB_CONTROL, interrupt shadow, exit
+ * codes and information, EVENTINJ, RFLAGS, RIP, RSP, RAX, and all that VMLOAD loads.
+ */
+#define VMCB_CLEAN_I    (1u << 0) /* intercepts, TSC offset, pause filter */
+#define VMCB_CLEAN_IOPM (1u << 1) /* IOPM_BASE_PA, MSRPM_BASE_PA */
+#define VMCB_CLEAN_ASID (1u << 2)
+#define VMCB_CLEAN_TPR  (1u << 3) /* 060h: V_TPR to V_INTR_VECTOR */
+#define VMCB_CLEAN_NP   (1u << 4) /* NP_ENABLE, N_CR3, G_PAT */
+#define VMCB_CLEAN_CR   (1u << 5) /* CR0, CR3, CR4, EFER */
+#define VMCB_CLEAN_DR   (1u << 6) /* DR6, DR7 */
+#define VMCB_CLEAN_DT   (1u << 7) /* GDTR, IDTR */
+#define VMCB_CLEAN_SEG  (1u << 8) /* CS, DS, SS, ES, CPL */
+#define VMCB_CLEAN_CR2  (1u << 9)
+#define VMCB_CLEAN_LBR  (1u << 10)
+#define VMCB_CLEAN_ALL  0x7ffu
 
 /* What the CPU can do besides: CPUID 8000_000Ah EDX (APM vol. 3, E.4.9) */
 #define SVM_FEATURE_NP             (1u << 0)

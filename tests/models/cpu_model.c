@@ -11,10 +11,12 @@
 
 struct cpu_model cpu_model;
 struct cpu_area cpu_areas[CPU_MAX];
+void (*model_on_kick)(uint32_t index);
 
 void cpu_model_reset(void)
 {
     memset(&cpu_model, 0, sizeof(cpu_model));
+    model_on_kick = NULL;
     cpu_model.features = XCR0_X87 | XCR0_SSE | XCR0_AVX;
     cpu_model.xcr0 = XCR0_X87;
     for (unsigned i = 0; i < CPU_MAX; i++)
@@ -158,6 +160,8 @@ bool apic_send(uint32_t destination, uint32_t command)
 
 bool smp_kick(uint32_t index)
 {
+    if (model_on_kick)
+        model_on_kick(index);
     return apic_send(cpu_areas[index].cpu.apic_id, APIC_ICR_NMI | APIC_ICR_ASSERT);
 }
 

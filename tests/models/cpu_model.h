@@ -43,6 +43,9 @@ struct cpu_model {
 
 extern struct cpu_model cpu_model;
 
+/* What an NMI for core itself leads to, if not NULL. */
+extern void (*model_on_kick)(uint32_t index);
+
 void cpu_model_reset(void);
 
 /* What read_msr() and, as far as it is fixed, cpuid() give. */

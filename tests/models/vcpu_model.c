@@ -6,6 +6,7 @@
 #include "core/exits/exits.h"
 #include "core/exits/mode.h"
 #include "core/platform/timer.h"
+#include "core/svm/run.h"
 #include "models/console_model.h"
 #include "testing.h"
 
@@ -26,41 +27,46 @@ void timer_set(uint64_t deadline)
     model_timer = deadline;
 }
 
-static struct vcpu *current;
-static jmp_buf stopped;
+struct vcpu *model_current;
+static jmp_buf left, stopped;
+static bool has_flushed;
 
 /* What core/svm/vmrun.S defines; svm_loop() is never reached in a unit test. */
-_Noreturn void svm_loop(struct vcpu *vcpu);
-void svm_window(struct vmcb *guest, struct vmcb *host, bool sleep, bool interrupts);
 const uint8_t svm_doze[1];
-void svm_call_host(struct vmcb *guest, struct vmcb *host, void (*function)(void *), void *argument);
 
-void svm_loop(struct vcpu *vcpu)
+void svm_loop(struct vcpu *vcpu, uint64_t *stack)
 {
     (void)vcpu;
+    (void)stack;
     abort();
+}
+
+void svm_resume(uint64_t stack)
+{
+    (void)stack;
+    longjmp(left, 1);
 }
 
 void svm_window(struct vmcb *guest, struct vmcb *host, bool sleep, bool interrupts)
 {
-    assert_ptr_equal(guest, current->vmcb);
-    assert_ptr_equal(host, current->host);
-    assert_int_equal(interrupts, current->take_interrupts);
+    assert_ptr_equal(guest, model_current->vmcb);
+    assert_ptr_equal(host, model_current->host);
+    assert_int_equal(interrupts, model_current->take_interrupts);
     model_windows++;
     if (model_on_window)
-        model_on_window(current);
+        model_on_window(model_current);
     if (!sleep)
         return;
     model_sleeps++;
-    if (current->shared->stopped || !model_on_sleep)
+    if (model_current->shared->stopped || !model_on_sleep)
         longjmp(stopped, 1);
-    model_on_sleep(current);
+    model_on_sleep(model_current);
 }
 
 void svm_call_host(struct vmcb *guest, struct vmcb *host, void (*function)(void *), void *argument)
 {
-    assert_ptr_equal(guest, current->vmcb);
-    assert_ptr_equal(host, current->host);
+    assert_ptr_equal(guest, model_current->vmcb);
+    assert_ptr_equal(host, model_current->host);
     assert_false(model_has_host);
     model_has_host = true;
     function(argument);
@@ -70,12 +76,12 @@ void svm_call_host(struct vmcb *guest, struct vmcb *host, void (*function)(void 
 /* FS, GS and so on: the VMCB has them all along. */
 void svm_save(struct vmcb *vmcb)
 {
-    assert_ptr_equal(vmcb, current->vmcb);
+    assert_ptr_equal(vmcb, model_current->vmcb);
 }
 
 void svm_load(struct vmcb *vmcb)
 {
-    assert_ptr_equal(vmcb, current->vmcb);
+    assert_ptr_equal(vmcb, model_current->vmcb);
 }
 
 static void set_domain(unsigned index, const char *name, enum bh_interrupts interrupts)
@@ -98,6 +104,10 @@ static struct bh_table table(const void *rows, uint32_t count)
 void vcpu_model_reset(void)
 {
     memset(&image_model, 0, sizeof(image_model));
+    memset(svm_cpus, 0, sizeof(svm_cpus));
+    svm_features = 0;
+    svm_asid_count = MODEL_ASIDS;
+    has_flushed = false;
     memory_model_reset();
     cpu_model_reset();
     console_clear();
@@ -134,6 +144,8 @@ struct vcpu *vcpu_model_init_id(unsigned index, unsigned id)
     struct vcpu *vcpu =
         svm_init_vcpu(&image_model.header, index, id, image_model.domain[index].core[id]);
 
+    vcpu->handler = exits_handler(vcpu); /* as domains_run() does */
+    vcpu->attend = exits_attend;
     exits_init_vcpu(vcpu);
     vcpu_model_mode(vcpu, INSN_64);
     return vcpu;
@@ -162,24 +174,44 @@ unsigned vcpu_model_code(struct vcpu *vcpu, uint64_t offset, const char *text)
     return length;
 }
 
-bool vcpu_model_attend(struct vcpu *vcpu)
+/* As vmrun.S does before VMRUN; who leaves an exit comes back here, too. */
+static bool attend(struct vcpu *vcpu)
 {
-    current = vcpu;
     if (setjmp(stopped))
         return false;
-    exits_attend(vcpu);
+    setjmp(left);
+    while (__atomic_load_n(&vcpu->requests, __ATOMIC_SEQ_CST)) {
+        has_flushed |= (vcpu->requests & SVM_REQUEST_FLUSH) != 0;
+        assert_ptr_equal(svm_attend(vcpu), vcpu);
+    }
     return true;
+}
+
+bool vcpu_model_flushed(struct vcpu *vcpu)
+{
+    bool flushed = has_flushed || (vcpu->requests & SVM_REQUEST_FLUSH);
+
+    has_flushed = false;
+    vcpu->requests &= ~SVM_REQUEST_FLUSH;
+    return flushed;
+}
+
+bool vcpu_model_attend(struct vcpu *vcpu)
+{
+    model_current = vcpu;
+    return attend(vcpu);
 }
 
 bool vcpu_model_exit(struct vcpu *vcpu, uint64_t code, uint64_t info1, uint64_t info2)
 {
-    current = vcpu;
+    model_current = vcpu;
     vcpu->vmcb->exitcode = code;
     vcpu->vmcb->exitinfo1 = info1;
     vcpu->vmcb->exitinfo2 = info2;
+    vcpu->vmcb->tlb_control = VMCB_TLB_KEEP; /* as vmrun.S leaves both */
+    vcpu->vmcb->clean = VMCB_CLEAN_ALL;
     vcpu->vmcb->eventinj = 0x1234567; /* a CPU clears the valid bit and nothing else */
-    if (setjmp(stopped))
-        return false;
-    (vcpu->handler ? vcpu->handler : exits_handler(vcpu))(vcpu);
-    return true;
+    if (!setjmp(left))
+        vcpu->handler(vcpu);
+    return attend(vcpu);
 }

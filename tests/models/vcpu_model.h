@@ -27,6 +27,9 @@ struct image_model {
 
 extern struct image_model image_model;
 
+/* What CPUID says of ASIDs. */
+#define MODEL_ASIDS 16u
+
 /* Where the model puts a domain's code, and how much there is; around it is nothing. */
 #define MODEL_CODE      0x00010000ull
 #define MODEL_CODE_SIZE 0x00002000ull
@@ -53,9 +56,15 @@ bool vcpu_model_exit(struct vcpu *vcpu, uint64_t code, uint64_t info1, uint64_t 
 /* Runs exits_attend(), likewise. */
 bool vcpu_model_attend(struct vcpu *vcpu);
 
+/* Whether translations of the vCPU were to be flushed since this was asked last. */
+bool vcpu_model_flushed(struct vcpu *vcpu);
+
 /* The event that the domain will take: vector and type, the whole EVENTINJ word. */
 #define MODEL_EXCEPTION(vector) (VMCB_EVENT_VALID | VMCB_EVENT_EXCEPTION | (vector))
 #define MODEL_GP                (MODEL_EXCEPTION(VECTOR_GP) | VMCB_EVENT_HAS_ERROR)
+
+/* The vCPU that core is expected to handle: vcpu_model_exit() sets it. */
+extern struct vcpu *model_current;
 
 /* How often core let interrupts in, and slept; what to do then, if it isn't to end the test. */
 extern unsigned model_windows, model_sleeps;

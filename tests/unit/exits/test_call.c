@@ -136,9 +136,16 @@ static void other_channels_are_errors(void **state)
     assert_int_equal(vault->shared->doorbells | work->shared->doorbells, 0);
 }
 
+static bool sleeps_on(struct vcpu *vcpu)
+{
+    (void)vcpu;
+    return false;
+}
+
 static void a_ring_wakes_the_other_end_once(void **state)
 {
     (void)state;
+    svm_sleep(vault, sleeps_on);
     assert_int_equal(call(work, BH_CALL_RING, 0, 0), BH_OK);
     assert_int_equal(vault->shared->doorbells, 1);
     assert_int_equal(cpu_model.apic_sent.count, 1);
@@ -146,6 +153,14 @@ static void a_ring_wakes_the_other_end_once(void **state)
     assert_int_equal(cpu_model.apic_sent.write[0].value, APIC_MODE_FIXED | VECTOR_WAKE);
     assert_int_equal(call(work, BH_CALL_RING, 0, 0), BH_OK);
     assert_int_equal(cpu_model.apic_sent.count, 1);
+}
+
+static void who_is_awake_is_not_woken(void **state)
+{
+    (void)state;
+    assert_int_equal(call(work, BH_CALL_RING, 0, 0), BH_OK);
+    assert_int_equal(vault->shared->doorbells, 1);
+    assert_int_equal(cpu_model.apic_sent.count, 0);
 }
 
 static void bells_are_counted_as_their_owner_counts(void **state)
@@ -298,6 +313,8 @@ int main(void)
         cmocka_unit_test_setup(programs_call_only_where_the_policy_says_so, start),
         cmocka_unit_test_setup(each_end_sees_its_own_channels, start),
         cmocka_unit_test_setup(other_channels_are_errors, start),
+        cmocka_unit_test_setup(who_is_awake_is_not_woken, start),
+        cmocka_unit_test_setup(who_is_awake_is_not_woken, start),
         cmocka_unit_test_setup(a_ring_wakes_the_other_end_once, start),
         cmocka_unit_test_setup(bells_are_counted_as_their_owner_counts, start),
         cmocka_unit_test_setup(ringing_is_a_right, start),

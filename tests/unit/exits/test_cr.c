@@ -147,7 +147,7 @@ static void each_register_can_be_written(void **state)
     assert_true(access(SVM_EXIT_CR3_WRITE, "0f 22 d8"));
     assert_int_equal(vcpu->vmcb->cr3, 0x7000);
     assert_int_equal(vcpu->vmcb->rip, MODEL_CODE + 3);
-    assert_int_equal(vcpu->vmcb->tlb_control, VMCB_TLB_FLUSH_ALL);
+    assert_true(vcpu_model_flushed(vcpu));
     vcpu_model_mode(vcpu, INSN_64);
     vcpu->vmcb->rax = CR4_PAE | CR4_PGE;
     assert_true(access(SVM_EXIT_CR4_WRITE, "0f 22 e0"));

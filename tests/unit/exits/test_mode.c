@@ -8,7 +8,7 @@
 #include "core/exits/mode.h"
 #include "hw/apic.h"
 #include "hw/x86.h"
-#include "models/cpu_model.h"
+#include "models/vcpu_model.h"
 #include "testing.h"
 
 #define LONG_BITS (EFER_LME | EFER_LMA)
@@ -118,9 +118,8 @@ static void every_write_of_cr0_in_every_state_is_as_the_manual_says(void **state
             } else {
                 assert_true(mode_write_cr0(&vcpu, value));
                 assert_int_equal(vmcb.cr0, value | CR0_ET);
-                assert_int_equal(vmcb.tlb_control, (value ^ cr0) & (CR0_PE | CR0_PG | CR0_WP)
-                                                       ? VMCB_TLB_FLUSH_ALL
-                                                       : 0);
+                assert_int_equal(vcpu_model_flushed(&vcpu),
+                                 ((value ^ cr0) & (CR0_PE | CR0_PG | CR0_WP)) != 0);
                 accepted++;
             }
             assert_sound();
@@ -208,10 +207,10 @@ static void efer_takes_only_bits_that_a_domain_may_have(void **state)
     for (unsigned bit = 0; bit < 64; bit++) {
         start(NULL);
         assert_true(mode_write_efer(&vcpu, EFER_SCE));
-        vmcb.tlb_control = 0;
+        vcpu_model_flushed(&vcpu);
         if (allowed >> bit & 1) {
             assert_true(mode_write_efer(&vcpu, 1ull << bit));
-            assert_int_equal(vmcb.tlb_control, VMCB_TLB_FLUSH_ALL);
+            assert_true(vcpu_model_flushed(&vcpu));
         } else {
             assert_false(mode_write_efer(&vcpu, 1ull << bit | EFER_SCE));
             assert_int_equal(vcpu.efer, EFER_SCE);
@@ -349,10 +348,10 @@ static void cr3_has_as_many_bits_as_physical_addresses(void **state)
     assert_true(enter_state(1 | 2 | 4 | 8));
     for (unsigned bit = 0; bit < 64; bit++) {
         vmcb.cr3 = 0x5000;
-        vmcb.tlb_control = 0;
+        vcpu_model_flushed(&vcpu);
         assert_int_equal(mode_write_cr3(&vcpu, 1ull << bit), bit < ADDRESS_BITS);
         assert_int_equal(vmcb.cr3, bit < ADDRESS_BITS ? 1ull << bit : 0x5000);
-        assert_int_equal(vmcb.tlb_control, bit < ADDRESS_BITS ? VMCB_TLB_FLUSH_ALL : 0);
+        assert_int_equal(vcpu_model_flushed(&vcpu), bit < ADDRESS_BITS);
     }
 }
 

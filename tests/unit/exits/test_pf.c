@@ -207,7 +207,7 @@ static void invlpg_forgets_its_operand(void **state)
     assert_int_equal(shadow_model.invlpgs, 1);
     assert_int_equal(shadow_model.linear, LINEAR);
     assert_int_equal(vcpu->vmcb->rip, MODEL_CODE + 3);
-    assert_int_equal(vcpu->vmcb->tlb_control, VMCB_TLB_FLUSH_ALL);
+    assert_true(vcpu_model_flushed(vcpu));
     vcpu_model_code(vcpu, 0, "65 0f 01 7f 10");
     assert_true(vcpu_model_exit(vcpu, SVM_EXIT_INVLPG, 0, 0));
     assert_int_equal(shadow_model.linear, LINEAR + 0x1010);
@@ -218,11 +218,11 @@ static void invlpg_forgets_its_operand(void **state)
     image_model.domain[WORK].paging = BH_PAGING_NESTED;
     vcpu = vcpu_model_init(WORK);
     vcpu_model_code(vcpu, 0, "0f 01 3f");
-    vcpu->vmcb->tlb_control = 0;
+    vcpu_model_flushed(vcpu);
     assert_true(vcpu_model_exit(vcpu, SVM_EXIT_INVLPG, 0, 0));
     assert_int_equal(shadow_model.invlpgs, 2);
     assert_int_equal(vcpu->vmcb->rip, MODEL_CODE + 3);
-    assert_int_equal(vcpu->vmcb->tlb_control, VMCB_TLB_FLUSH_ALL);
+    assert_true(vcpu_model_flushed(vcpu));
 }
 
 #define OPERAND (MODEL_CODE + 0x1ffull)

@@ -146,7 +146,7 @@ static void each_register_reads_as_it_was_written(void **state)
         uint64_t value;
         bool taken;
 
-        vcpu->vmcb->tlb_control = 0;
+        vcpu_model_flushed(vcpu);
         switch (choose(&seed, (const uint64_t[]){0, 1, 2, 3}, 4)) {
         case 0:
             value = choose(&seed, cr0s, sizeof(cr0s) / sizeof(cr0s[0]));
@@ -209,15 +209,15 @@ static void ts_changes_no_translation(void **state)
     unsigned roots = shadow_model.roots;
 
     (void)state;
-    vcpu->vmcb->tlb_control = 0;
+    vcpu_model_flushed(vcpu);
     assert_true(mode_write_cr0(vcpu, CR0_PG | CR0_PE | CR0_TS));
     assert_int_equal(vcpu->vmcb->cr0, CR0_PG | CR0_PE | CR0_TS | CR0_ET | CR0_WP);
     assert_int_equal(mode_cr0(vcpu), CR0_PG | CR0_PE | CR0_TS | CR0_ET);
     assert_int_equal(shadow_model.roots, roots);
-    assert_int_equal(vcpu->vmcb->tlb_control, 0);
+    assert_false(vcpu_model_flushed(vcpu));
     assert_true(mode_write_cr0(vcpu, CR0_PG | CR0_PE | CR0_WP));
     assert_int_equal(shadow_model.roots, roots + 1);
-    assert_int_equal(vcpu->vmcb->tlb_control, VMCB_TLB_FLUSH_ALL);
+    assert_true(vcpu_model_flushed(vcpu));
 }
 
 /* Even the same value: that is how a system flushes the TLB. */
@@ -226,11 +226,11 @@ static void each_write_of_cr3_flushes(void **state)
     unsigned roots = shadow_model.roots;
 
     (void)state;
-    vcpu->vmcb->tlb_control = 0;
+    vcpu_model_flushed(vcpu);
     vcpu->places[3].code = (const volatile svm_code *)memory_model_at(MODEL_CODE);
     assert_true(mode_write_cr3(vcpu, vcpu->cr3));
     assert_int_equal(shadow_model.roots, roots + 1);
-    assert_int_equal(vcpu->vmcb->tlb_control, VMCB_TLB_FLUSH_ALL);
+    assert_true(vcpu_model_flushed(vcpu));
     assert_ptr_equal(vcpu->places[3].code, svm_no_code);
 }
 

@@ -3,7 +3,7 @@ unit/exits/test_decode_random := core/exits/decode.c tests/unit/exits/zydis.c
 unit-libs/exits/test_decode_random := -lZydis
 
 # All handlers of exits, on models of the CPU, the domain's memory and the devices behind them.
-EXITS_ON_MODEL := $(wildcard core/exits/*.c) core/svm/svm.c core/svm/features.c core/svm/inject.c core/vdev/vlapic.c \
+EXITS_ON_MODEL := $(wildcard core/exits/*.c) $(wildcard core/svm/*.c) core/vdev/vlapic.c \
 	core/vdev/vtimer.c core/mm/guest.c core/mm/p2m.c \
 	core/audit/audit.c lib/format.c tests/models/console_model.c tests/models/cpu_model.c \
 	tests/models/memory_model.c tests/models/quote_model.c tests/models/shadow_model.c \

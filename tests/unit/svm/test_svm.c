@@ -34,10 +34,8 @@ static void a_vcpu_has_the_rights_of_its_domain(void **state)
                             sizeof(vmcb->intercepts));
         assert_int_equal(vmcb->iopm_base_pa, 0x12345000 + i);
         assert_int_equal(vmcb->msrpm_base_pa, 0x23456000 + i);
-        assert_int_equal(vmcb->guest_asid, i + 1);
         assert_int_equal(vmcb->np_enable, 1);
         assert_int_equal(vmcb->n_cr3, memory_model_root());
-        assert_int_equal(vmcb->tlb_control, VMCB_TLB_FLUSH_ALL);
         assert_int_equal(vmcb->clean, 0);
         assert_int_equal(vmcb->lbr_virt, 0);
         assert_true(vmcb->efer & EFER_SVME);

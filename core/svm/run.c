@@ -1,0 +1,210 @@
+/* Which vCPU a CPU runs next, with which ASID; and what CPUs ask of each other. */
+#include "core/svm/run.h"
+
+#include "core/platform/platform.h"
+#include "core/svm/check.h"
+
+/* Far more than it takes to leave a domain: emulated CPUs can stand still while their host works.
+ */
+#define LEAVE_LIMIT_US 10000000
+
+struct svm_cpu svm_cpus[BH_MAX_CORES];
+
+/* Leaves nothing of core's in the x87 and SSE registers that a domain could read. */
+static void clear_fpu(void)
+{
+    static const _Alignas(16) struct {
+        uint16_t fcw;
+        uint8_t zero[22];
+        uint32_t mxcsr;
+        uint8_t rest[484];
+    } clean = {.fcw = 0x37f, .mxcsr = 0x1f80};
+
+    _Static_assert(sizeof(clean) == 512, "FXSAVE image");
+    __asm__ volatile("fxrstor64 %0" : : "m"(clean));
+}
+
+_Noreturn void svm_run(unsigned cpu, svm_exit_handler *attend)
+{
+    struct svm_cpu *own = &svm_cpus[cpu];
+
+    for (unsigned i = 0; i < own->count; i++) {
+        own->queue[i]->attend = attend;
+    }
+    clear_fpu();
+    svm_loop(own->queue[0], &own->stack);
+}
+
+_Noreturn void svm_leave(struct vcpu *vcpu)
+{
+    if ((uint32_t)vcpu->vmcb->exitcode == UINT32_MAX) /* VMEXIT_INVALID, also as QEMU cuts it */
+        asid_distrust(&svm_cpus[vcpu->cpu].asids);
+    svm_resume(svm_cpus[vcpu->cpu].stack);
+}
+
+static void ask_for(struct vcpu *vcpu, uint32_t requests)
+{
+    __atomic_fetch_or(&vcpu->requests, requests, __ATOMIC_SEQ_CST);
+}
+
+void svm_sleep(struct vcpu *vcpu, svm_wake_condition *is_over)
+{
+    __atomic_store_n(&vcpu->asleep, is_over, __ATOMIC_SEQ_CST);
+    ask_for(vcpu, SVM_REQUEST_SCHEDULE);
+}
+
+/* Where a domain takes the CPU's interrupts itself, only an NMI gets it out. */
+bool svm_kick(const struct vcpu *vcpu)
+{
+    if (!vcpu->take_interrupts)
+        return smp_kick(vcpu->cpu);
+    return apic_send(cpu_areas[vcpu->cpu].cpu.apic_id, APIC_MODE_FIXED | VECTOR_WAKE);
+}
+
+bool svm_request(struct vcpu *vcpu, uint32_t requests)
+{
+    uint32_t old = __atomic_load_n(&vcpu->requests, __ATOMIC_RELAXED), new;
+
+    do
+        new = (requests & SVM_REQUEST_INIT ? old & ~SVM_REQUEST_SIPI : old) | requests;
+    while (!__atomic_compare_exchange_n(&vcpu->requests, &old, new, false, __ATOMIC_SEQ_CST,
+                                        __ATOMIC_RELAXED));
+    return svm_kick(vcpu);
+}
+
+/* svm_sleep() sets `asleep` and asks the condition then; here it is met and `asleep` read then. */
+void svm_wake(const struct vcpu *vcpu)
+{
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&vcpu->asleep, __ATOMIC_SEQ_CST) && !svm_kick(vcpu))
+        print("%s: its core can't be woken: the local APIC doesn't send", vcpu->domain->name);
+}
+
+void svm_host_window(struct vcpu *vcpu)
+{
+    svm_window(vcpu->vmcb, vcpu->host, false, vcpu->take_interrupts != 0);
+    if (vcpu->take_interrupts)
+        enable_interrupts();             /* GIF is clear: nothing is taken, VMRUN sees IF */
+    ask_for(vcpu, SVM_REQUEST_SCHEDULE); /* what came may have been a wake-up */
+}
+
+void svm_flush_tlb(struct vcpu *vcpu)
+{
+    svm_check_ask(vcpu);
+    ask_for(vcpu, SVM_REQUEST_FLUSH);
+    svm_check_void(vcpu);
+}
+
+static uint32_t turns_of(const struct vcpu *vcpu)
+{
+    return __atomic_load_n(&vcpu->turns, __ATOMIC_SEQ_CST);
+}
+
+/*
+ * `turns` is odd from before `requests` is looked at until after the exit (vmrun.S). So a CPU
+ * that is seen outside its domain, or in another turn, looks at `requests` before it runs on.
+ */
+static void wait_for_exit(const struct vcpu *vcpu, uint32_t turns)
+{
+    uint64_t deadline;
+
+    if (!(turns & 1))
+        return;
+    if (!svm_kick(vcpu))
+        fatal("local APIC doesn't send: %s, core %u. Switch the machine off and on again",
+              vcpu->domain->name, vcpu->cpu);
+    deadline = time_after(LEAVE_LIMIT_US);
+    while (turns_of(vcpu) == turns) {
+        if (time_is_over(deadline))
+            fatal("CPU %u doesn't leave its domain: %s. Switch the machine off and on again",
+                  vcpu->cpu, vcpu->domain->name);
+        pause();
+    }
+}
+
+void svm_flush_domain(unsigned index)
+{
+    for (unsigned id = 0; id < BH_MAX_CORES; id++) {
+        struct vcpu *vcpu = svm_vcpu_of(index, id);
+
+        if (vcpu) {
+            svm_check_ask(vcpu);
+            ask_for(vcpu, SVM_REQUEST_FLUSH);
+        }
+    }
+    for (unsigned id = 0; id < BH_MAX_CORES; id++) {
+        struct vcpu *vcpu = svm_vcpu_of(index, id);
+
+        if (vcpu) {
+            wait_for_exit(vcpu, turns_of(vcpu));
+            svm_check_void(vcpu);
+        }
+    }
+}
+
+/* The vCPU whose turn it is; NULL if all sleep. One that wakes is preferred. */
+static struct vcpu *choose(struct svm_cpu *cpu)
+{
+    for (unsigned i = 1; i <= cpu->count; i++) {
+        unsigned turn = (cpu->turn + i) % cpu->count;
+        struct vcpu *vcpu = cpu->queue[turn];
+
+        if (vcpu->asleep ? vcpu->asleep(vcpu) : vcpu == cpu->current) {
+            vcpu->asleep = NULL;
+            cpu->turn = turn;
+            return vcpu;
+        }
+    }
+    return NULL;
+}
+
+static struct vcpu *wait_for_work(struct svm_cpu *cpu)
+{
+    struct vcpu *current = cpu->current;
+    struct vcpu *next;
+
+    while (!(next = choose(cpu))) {
+        svm_window(current->vmcb, current->host, true, current->take_interrupts != 0);
+        if (current->take_interrupts)
+            enable_interrupts();
+    }
+    return next;
+}
+
+/* Another CPU spoke up between svm_attend() and VMRUN: the flush that was prepared hasn't been. */
+static void take_back_flush(struct svm_cpu *cpu, struct vcpu *vcpu)
+{
+    if (vcpu->vmcb->tlb_control == VMCB_TLB_FLUSH_ALL)
+        asid_distrust(&cpu->asids);
+    if (vcpu->vmcb->tlb_control != VMCB_TLB_KEEP)
+        ask_for(vcpu, SVM_REQUEST_FLUSH);
+    vcpu->vmcb->tlb_control = VMCB_TLB_KEEP; /* after a run vmrun.S does that */
+}
+
+static void prepare_translations(struct svm_cpu *cpu, struct vcpu *vcpu)
+{
+    uint32_t asked =
+        __atomic_fetch_and(&vcpu->requests, (uint32_t)SVM_REQUESTS_TOLD, __ATOMIC_SEQ_CST);
+
+    vcpu->vmcb->tlb_control =
+        asid_enter(&cpu->asids, vcpu->cpu, &vcpu->asid, asked & SVM_REQUEST_FLUSH);
+    if (vcpu->vmcb->guest_asid != vcpu->asid.number) {
+        vcpu->vmcb->guest_asid = vcpu->asid.number;
+        svm_dirty(vcpu, VMCB_CLEAN_ASID);
+    }
+}
+
+struct vcpu *svm_attend(struct vcpu *vcpu)
+{
+    struct svm_cpu *cpu = &svm_cpus[vcpu->cpu];
+
+    cpu->current = vcpu;
+    take_back_flush(cpu, vcpu);
+    do {
+        vcpu = wait_for_work(cpu);
+        if (__atomic_load_n(&vcpu->requests, __ATOMIC_ACQUIRE) & SVM_REQUESTS_TOLD)
+            vcpu->attend(vcpu);
+    } while (vcpu->asleep);
+    prepare_translations(cpu, vcpu);
+    return vcpu;
+}
