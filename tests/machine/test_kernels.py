@@ -138,7 +138,8 @@ def predicted(parts, directory):
 def test_told():
     """A kernel is told its command line, its modules with their strings, and its memory, as a
     primary by Multiboot and as a microVM by PVH; nothing else is called its memory. All of their
-    files and words are measured as was predicted. Modules in a primary's way move. Core leaves the screen to who has the VGA."""
+    files and words are measured as was predicted. Modules in a primary's way move. Core leaves the
+    screen to who has the VGA."""
     words = {name: secrets.token_hex(8) for name in ("KERNEL", "FIRST", "ASIDE")}
     contents = {name: secrets.token_hex(16) for name in ("first", "second", "initrd")}
     with tempfile.TemporaryDirectory() as name:
