@@ -4,6 +4,7 @@
  *
  * Locks and their order (a lock is taken only while holding ones that stand above it):
  *   smm (take.c): the places that SMI handlers are planted in; during boot
+ *   shadow (mm/shadow.c), one a domain: its shadow tables and their pool; a leaf
  *   vdev (vdev.c), one a domain: what its vCPUs have selected in virtual devices, its PCI views
  *   dma (dma.c): the device table, the IOMMUs' rings and logs
  *   evidence (quote.c): evidence, the log, the TPM; others' calls don't wait for it
