@@ -16,6 +16,9 @@
 #define PAT_TYPE_MAX 7u           /* 7.8.1 */
 #define PAT_RESERVED (1u << 2 | 1u << 3)
 
+/* In BH_INTERCEPT_MISC1. A task switch loads CR3, past the intercept of its writes. */
+#define TASK_SWITCH_INTERCEPT (1u << 29)
+
 enum cpuid_register { ALWAYS, EBX_7, ECX_7, ECX_1, EDX_1 };
 
 /* The bits that CR4 has, 3.1.3: each is reserved on a CPU without the feature (APM vol. 3, E.3). */
@@ -108,6 +111,8 @@ void mode_init_vcpu(struct vcpu *vcpu)
     vcpu->vmcb->np_enable = 0;
     for (unsigned i = 0; i < BH_INTERCEPT_WORDS; i++)
         vcpu->vmcb->intercepts[i] |= vcpu->domain->shadow_intercepts[i];
+    /* A policy may leave it out of a domain's, where what is loaded is no machine address. */
+    vcpu->vmcb->intercepts[BH_INTERCEPT_MISC1] |= TASK_SWITCH_INTERCEPT;
 }
 
 static struct shadow_guest shadow_guest(const struct vcpu *vcpu)

@@ -20,7 +20,8 @@
  *   CR4  PAE set; PCIDE and LA57 clear; SMEP and SMAP clear while the guest's CR0.PG is, else its
  *   EFER NXE set; LME and LMA as shadow_is_long() says
  *   CR3  what shadow_root() returned
- * and intercepts #PF, INVLPG, INVLPGA, reads and writes of CR3, writes of CR0, CR4, EFER and PAT.
+ * and intercepts #PF, INVLPG, INVLPGA, task switches, reads and writes of CR3, writes of CR0, CR4,
+ * EFER and PAT.
  * Before each entry after a call of these functions the clean bit of CR0, CR3, CR4 and EFER is
  * cleared: with PAE's format the CPU takes the topmost four entries when it loads CR3.
  */

@@ -14,6 +14,8 @@
 #define LONG_BITS  (EFER_LME | EFER_LMA)
 #define ADDRESS_48 0x3030 /* CPUID 8000_0008h EAX */
 
+#define TASK_SWITCH (1u << 29) /* in BH_INTERCEPT_MISC1 */
+
 static struct vcpu *vcpu;
 
 static int start(void **state)
@@ -73,7 +75,8 @@ static void the_policy_decides_and_any_leaves_it_to_the_cpu(void **state)
     assert_int_equal(shadow_model.config.address_bits, 48);
     assert_ptr_equal(shadow_model.config.p2m, vcpu->p2m);
     for (unsigned i = 0; i < BH_INTERCEPT_WORDS; i++)
-        assert_int_equal(vcpu->vmcb->intercepts[i], 0x10010u << i);
+        assert_int_equal(vcpu->vmcb->intercepts[i] & ~(i == BH_INTERCEPT_MISC1 ? TASK_SWITCH : 0),
+                         0x10010u << i);
     image_model.domain[WORK].paging = BH_PAGING_ANY;
     vcpu = vcpu_model_init(WORK);
     assert_non_null(vcpu->shadow);
@@ -87,6 +90,16 @@ static void the_policy_decides_and_any_leaves_it_to_the_cpu(void **state)
     vcpu = vcpu_model_init(WORK);
     assert_non_null(vcpu->shadow);
     assert_int_equal(shadow_model.inits, 3);
+}
+
+/* A task switch takes CR3 out of the domain's memory: with shadow tables that is the machine's. */
+static void no_policy_opens_task_switches(void **state)
+{
+    (void)state;
+    assert_true(vcpu->vmcb->intercepts[BH_INTERCEPT_MISC1] & TASK_SWITCH);
+    image_model.domain[WORK].paging = BH_PAGING_NESTED;
+    vcpu = vcpu_model_init(WORK);
+    assert_false(vcpu->vmcb->intercepts[BH_INTERCEPT_MISC1] & TASK_SWITCH);
 }
 
 static void init_work(void *argument)
@@ -263,6 +276,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(the_policy_decides_and_any_leaves_it_to_the_cpu, start),
+        cmocka_unit_test_setup(no_policy_opens_task_switches, start),
         cmocka_unit_test_setup(a_pool_that_will_not_do_is_fatal, start),
         cmocka_unit_test_setup(each_register_reads_as_it_was_written, start),
         cmocka_unit_test_setup(no_instruction_reads_what_is_cores, start),
