@@ -2,17 +2,17 @@
 
     image = PolicyImage(path)
     image.flip("domains")                       # a bit of the first row
-    image.set("domains", 0, "Q", 96, CORE)      # a field of a row
+    image.set("domains", 0, "Q", IOPM, CORE)      # a field of a row
     image.write(path)
 """
 import struct
 
 HEADER = struct.Struct("<8sIIQQQ32s32s4QQII")
 SECTIONS = {  # size of a row, in the order of the header's tables
-    "domains": 1200, "files": 80, "regions": 24, "channels": 80,
+    "domains": 1248, "files": 80, "regions": 24, "channels": 80,
     "functions": 672, "dtes": 40, "cpuid": 48, "msrs": 16}
 ATTEST = 144  # offset in the header
-IOPM, MSRPM, TABLE = 88, 96, 104  # offsets in a domain's row
+IOPM, MSRPM, TABLE = 120, 128, 136  # offsets in a domain's row
 
 
 class PolicyImage:
