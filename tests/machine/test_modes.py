@@ -29,14 +29,14 @@ def bare():
         return transcript(running)
 
 
-def under_core(cpu, paging):
+def under_core(cpu, paging, change=None):
     text = POLICY.read_text().replace('machine "../..', f'machine "{package.ROOT}')
     contains(text, "paging nested", str(POLICY))
     with tempfile.TemporaryDirectory() as directory:
         policy = pathlib.Path(directory, "modes.policy")
         policy.write_text(text.replace("paging nested", paging))
         with bulkhead.bulkhead(policy=policy, files=FILES, cpus=1, network=False,
-                               cpu=cpu) as running:
+                               cpu=cpu, change=change) as running:
             return transcript(running)
 
 

@@ -1,0 +1,31 @@
+"""Core that checks itself at each VMRUN (`make core-check`) has nothing to complain of."""
+import dataclasses
+
+import package
+import test_interrupts as interrupts
+import test_modes as modes
+from machine import bulkhead
+from testing import cases, limit
+
+CHECKED = package.BUILD / "core/core-check.elf"
+
+
+def checked(parts, _):
+    return dataclasses.replace(parts, core=CHECKED)
+
+
+@limit(120)
+@cases({"nested": ("EPYC", "paging nested"), "shadow": ("EPYC,-npt", "paging shadow 256 KiB")})
+def test_modes(cpu, paging):
+    """A system that goes through all modes of paging uses no translation and no VMCB field that is
+    out of date, as far as the model of the CPU's caches knows."""
+    expected = modes.bare()
+    modes.same(modes.under_core(cpu, paging, change=checked), expected)
+
+
+@limit(120)
+def test_two_domains():
+    """Nor do two domains, one of which has its interrupts by V_IRQ."""
+    with bulkhead(policy=interrupts.POLICY, files=interrupts.FILES, change=checked) as machine:
+        for _ in range(4):
+            machine.core.expect(interrupts.END, 60, unless=interrupts.TROUBLE)
