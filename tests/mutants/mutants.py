@@ -123,7 +123,7 @@ def try_mutant(patch):
 def check():
     """Whether all patches still apply, without building anything."""
     wrong = 0
-    for patch in sorted(PATCHES.glob("*.patch")):
+    for patch in sorted(PATCHES.rglob("*.patch")):
         done = subprocess.run(["git", "-C", ROOT, "apply", "--check", "--unidiff-zero", patch],
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         try:
@@ -144,7 +144,7 @@ def main():
     options = parser.parse_args()
     if options.check:
         return 1 if check() else 0
-    patches = [patch for patch in sorted(PATCHES.glob("*.patch"))
+    patches = [patch for patch in sorted(PATCHES.rglob("*.patch"))
                if not options.names or patch.stem in options.names]
     if not patches:
         sys.exit("mutants: no such mutant. tests/mutants/ has them")
