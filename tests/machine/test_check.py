@@ -1,13 +1,16 @@
 """Core that checks itself at each VMRUN (`make core-check`) has nothing to complain of."""
 import dataclasses
+import tempfile
 
 import package
+import test_cores as cores
 import test_interrupts as interrupts
 import test_modes as modes
 from machine import bulkhead
-from testing import cases, limit
+from testing import cases, contains, equal, limit
 
 CHECKED = package.BUILD / "core/core-check.elf"
+CHECKS = "bulkhead: world switch: checked at each VMRUN, 4 ASIDs"
 
 
 def checked(parts, _):
@@ -29,3 +32,17 @@ def test_two_domains():
     with bulkhead(policy=interrupts.POLICY, files=interrupts.FILES, change=checked) as machine:
         for _ in range(4):
             machine.core.expect(interrupts.END, 60, unless=interrupts.TROUBLE)
+
+
+@limit(240)
+def test_linux_on_two_cores():
+    """Nor does Linux on two cores, with vault beside it."""
+    with tempfile.TemporaryDirectory() as directory, \
+            bulkhead(policy=cores.policy_in(directory), cpus=4, time_limit=230,
+                     change=checked) as machine:
+        machine.vault_key()
+        work = machine.shell()
+        contains(machine.core.text, CHECKS, "core's console")
+        equal(work.output("nproc"), "2", "work's CPUs")
+        contains(work.output("vault sign /init"), "untrusted comment", "what vault says")
+        equal("bulkhead: FATAL: " in machine.core.text, False, "core has stopped")

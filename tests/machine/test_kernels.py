@@ -172,7 +172,7 @@ def test_told():
                  "string: ", f"content: {contents['second']}", "end"], "what work was told")
     equal(aside, [f"pvh: words of {words['ASIDE']}", "string: ", f"content: {contents['initrd']}",
                   "end"], "what aside was told")
-    in_the_way = {name for name, at in loaded.items() if 0x200000 <= int(at, 16) < 0x216000}
+    in_the_way = {name for name, at in loaded.items() if 0x200000 <= int(at, 16) < 0x274000}
     equal(in_the_way & set(files), set(files), "files that GRUB has put where work's kernel must be")
     contains(screen, "bulkhead: work: starts on core 0", "the screen's last line of core's")
     equal(words["KERNEL"] in screen, False, "core shows what the VGA's owner says on his screen")

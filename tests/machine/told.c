@@ -31,7 +31,7 @@ char stack[4096];
 static char line[BH_LOG_MAX];
 static uint32_t used;
 /* Core must have made it so. It is as large as to lie where GRUB on a BIOS machine puts modules. */
-static uint32_t zeros[20000];
+static uint32_t zeros[120000];
 
 static const void *at(uint64_t address)
 {
