@@ -92,10 +92,6 @@ void mode_init_domain(const struct bh_header *image, unsigned index)
 
     if (!is_shadowed(domain))
         return;
-    if (domain->ncores > 1)
-        fatal("policy image: %s: shadow tables for more than one core are missing in this release. "
-              "Say `paging nested`, or give it one core, in the policy",
-              domain->name);
     if (!shadow_init(&shadows[index], &config))
         fatal("policy image: %s: core can't make shadow tables of 0x%lx bytes at 0x%lx. Give the "
               "domain another pool in the policy",

@@ -35,10 +35,11 @@ def test_two_domains():
 
 
 @limit(240)
-def test_linux_on_two_cores():
+@cases({"nested": ("EPYC", False), "shadow": ("EPYC,-npt", True)})
+def test_linux_on_two_cores(cpu, shadow):
     """Nor does Linux on two cores, with vault beside it."""
     with tempfile.TemporaryDirectory() as directory, \
-            bulkhead(policy=cores.policy_in(directory), cpus=4, time_limit=230,
+            bulkhead(policy=cores.policy_in(directory, shadow), cpu=cpu, cpus=4, time_limit=230,
                      change=checked) as machine:
         machine.vault_key()
         work = machine.shell()

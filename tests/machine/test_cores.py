@@ -8,7 +8,7 @@ import tempfile
 import package
 from machine import bulkhead
 from nonce_server import NonceServer
-from testing import contains, equal, limit
+from testing import cases, contains, equal, limit
 
 HERE = pathlib.Path(__file__).resolve().parent
 NUMBERS = 50000
@@ -17,7 +17,7 @@ FLAGS = ("-Os", "-static", "-nostdlib", "-ffreestanding", "-fno-stack-protector"
          "-Wl,-n", "-Wl,--no-warn-rwx-segments", "-s")
 
 
-def policy_in(directory):
+def policy_in(directory, shadow=False):
     """laptop.policy with core 2 for work beside core 0; core 1 stays vault's, core 3 nobody's.
     irqaffinity=0: the interrupts of work's devices arrive at its first core."""
     text = package.LAPTOP_POLICY.read_text()
@@ -26,6 +26,11 @@ def policy_in(directory):
                      ('machine "', f'machine "{package.LAPTOP_POLICY.parent}/')):
         contains(text, old, "laptop.policy")
         text = text.replace(old, new, 1)
+    if shadow:
+        for interrupts, pool in (("direct", "8 MiB"), ("virtual", "256 KiB")):
+            contains(text, f"interrupts {interrupts}\n", "laptop.policy")
+            text = text.replace(f"interrupts {interrupts}\n",
+                                f"interrupts {interrupts} paging shadow {pool}\n", 1)
     path = pathlib.Path(directory, "cores.policy")
     path.write_text(text)
     return path
@@ -51,12 +56,13 @@ def interrupts(work, name):
 
 
 @limit(240)
-def test_linux():
+@cases({"nested": ("EPYC", False), "shadow": ("EPYC,-npt", True)})
+def test_linux(cpu, shadow):
     """Debian's kernel brings up its two cores and no others by INIT and SIPI; programs on both get
     right results, and what one takes out of a page table the other doesn't see any more."""
     expected = hashlib.sha256("".join(f"{n}\n" for n in range(1, NUMBERS + 1)).encode()).hexdigest()
     with tempfile.TemporaryDirectory() as directory, \
-            bulkhead(policy=policy_in(directory), cpus=4, time_limit=230) as machine, \
+            bulkhead(policy=policy_in(directory, shadow), cpu=cpu, cpus=4, time_limit=230) as machine, \
             NonceServer() as server:
         key = machine.vault_key()
         work = machine.shell()

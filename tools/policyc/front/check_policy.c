@@ -117,9 +117,6 @@ static void check_core_list(struct front *front, const struct domain *domain)
     if (domain->core_count > 1 && domain->kind.value == BH_MICROVM)
         report(front, CHECK_one_core, domain->core[1].at, domain->name.value,
                "a microvm has no local APIC to start a second one by", NULL);
-    else if (domain->core_count > 1 && is_shadowed(domain))
-        report(front, CHECK_one_core, domain->paging.at, domain->name.value,
-               "core keeps shadow tables for one, and may need them with this `paging`", NULL);
 }
 
 static void check_domain(struct front *front, const struct domain *domain)
