@@ -123,8 +123,9 @@ static void write_domain(unsigned index, unsigned core, unsigned cores)
         else
             write("        boot flat \"f%u\" at 0x%x\n", index, pick(2) * 0x1000);
     }
-    if (cores == 1 && chance(40))
-        write("        paging %s %u KiB\n", chance(50) ? "any" : "shadow", 256 + 4 * pick(10));
+    if (chance(40))
+        write("        paging %s %u KiB\n", chance(50) ? "any" : "shadow",
+              256 * cores + 4 * pick(10));
     write_words();
     write("    }\n");
 }
