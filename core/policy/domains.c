@@ -27,7 +27,7 @@ static bool check_identity(const struct bh_header *h, uint32_t n, struct policy_
         return policy_fail(fault, POLICY_DOMAIN_KIND, n, 0);
     if (d->boot == BH_BOOT_LINUX && d->kind != BH_PRIMARY)
         return policy_fail(fault, POLICY_DOMAIN_BOOT, n, 0);
-    if (d->pad != 0 || d->slice_us != 0 || (d->rights & ~BH_RIGHTS) != 0)
+    if (d->pad != 0 || (d->rights & ~BH_RIGHTS) != 0)
         return policy_fail(fault, POLICY_DOMAIN_PADDING, n, 0);
     for (uint32_t i = 0; i < n; i++) {
         if (memcmp(rows(h)[i].name, d->name, sizeof d->name) == 0)
@@ -40,23 +40,57 @@ static bool check_identity(const struct bh_header *h, uint32_t n, struct policy_
     return true;
 }
 
-/* Each core belongs to one domain; `taken` has a bit for each core already seen. */
-static bool check_cores(const struct bh_domain *d, uint32_t n, uint32_t *taken,
+static bool has_core(const struct bh_domain *d, uint8_t core)
+{
+    for (uint32_t i = 0; i < d->ncores && i < BH_MAX_CORES; i++)
+        if (d->core[i] == core)
+            return true;
+    return false;
+}
+
+/*
+ * On a core with several domains core takes the interrupts, and its timer ends each one's turn: no
+ * domain there may have them itself.
+ */
+static bool check_sharing(const struct bh_header *h, uint32_t n, struct policy_fault *fault)
+{
+    const struct bh_domain *d = &rows(h)[n];
+    bool shares = false;
+
+    for (uint32_t other = 0; other < h->domains.count; other++)
+        for (uint32_t i = 0; i < d->ncores && other != n; i++) {
+            if (!has_core(&rows(h)[other], d->core[i]))
+                continue;
+            if (d->interrupts == BH_DIRECT)
+                return policy_fail(fault, POLICY_DOMAIN_SHARES, n, d->core[i]);
+            shares = true;
+        }
+    if (shares ? d->slice_us < BH_SLICE_MIN || d->slice_us > BH_SLICE_MAX : d->slice_us != 0)
+        return policy_fail(fault, POLICY_DOMAIN_SLICE, n, d->slice_us);
+    return true;
+}
+
+/* `vcpus` counts those of the domains so far. */
+static bool check_cores(const struct bh_header *h, uint32_t n, uint32_t *vcpus,
                         struct policy_fault *fault)
 {
+    const struct bh_domain *d = &rows(h)[n];
+    uint32_t seen = 0;
+
     if (d->ncores == 0 || d->ncores > BH_MAX_CORES)
         return policy_fail(fault, POLICY_DOMAIN_CORES, n, d->ncores);
-    if (d->ncores > 1 && d->interrupts != BH_DIRECT)
-        return policy_fail(fault, POLICY_DOMAIN_MANY_CORES, n, d->ncores);
+    *vcpus += d->ncores;
+    if (*vcpus > BH_MAX_VCPUS)
+        return policy_fail(fault, POLICY_DOMAIN_VCPUS, n, *vcpus);
     for (uint32_t i = 0; i < BH_MAX_CORES; i++) {
         uint8_t core = d->core[i];
 
-        if (i >= d->ncores ? core != 0 : core >= BH_MAX_CORES || (*taken & 1u << core) != 0)
+        if (i >= d->ncores ? core != 0 : core >= BH_MAX_CORES || (seen & 1u << core) != 0)
             return policy_fail(fault, POLICY_DOMAIN_CORES, n, core);
         if (i < d->ncores)
-            *taken |= 1u << core;
+            seen |= 1u << core;
     }
-    return true;
+    return check_sharing(h, n, fault);
 }
 
 /* A microVM has a region of its own; a primary has what nobody else has. */
@@ -295,7 +329,7 @@ static bool check_owners(const struct bh_header *h, uint32_t n, struct policy_fa
 
 bool image_check_domains(const struct bh_header *h, struct policy_fault *fault)
 {
-    uint32_t taken = 0;
+    uint32_t vcpus = 0;
 
     if (h->domains.count == 0)
         return policy_fail(fault, POLICY_NO_DOMAINS, 0, 0);
@@ -303,7 +337,7 @@ bool image_check_domains(const struct bh_header *h, struct policy_fault *fault)
         return false;
     for (uint32_t n = 0; n < h->domains.count; n++)
         if (!check_identity(h, n, fault) || !check_owners(h, n, fault) ||
-            !check_cores(&rows(h)[n], n, &taken, fault) || !check_memory(h, n, fault) ||
+            !check_cores(h, n, &vcpus, fault) || !check_memory(h, n, fault) ||
             !check_paging(h, n, fault) || !check_files(h, n, fault) ||
             !check_intercepts(&rows(h)[n], n, fault) || !check_bitmaps(h, n, fault))
             return false;

@@ -118,6 +118,10 @@ enum bh_boot {
     BH_BOOT_MULTIBOOT, /* Multiboot 1; files kernel, then modules */
 };
 
+/* Microseconds: long enough to be worth a switch, short enough for others to wait. */
+#define BH_SLICE_MIN 1000u
+#define BH_SLICE_MAX 1000000u
+
 /* What happens when a domain stops, for whatever reason. */
 enum bh_on_stop { BH_ON_STOP_HALT = 1 /* its cores sleep, all others go on */ };
 
@@ -156,7 +160,7 @@ struct bh_domain {
     uint32_t intercepts[BH_INTERCEPT_WORDS];
     uint32_t
         shadow_intercepts[BH_INTERCEPT_WORDS]; /* besides, where it is paged by shadow tables */
-    uint32_t slice_us;         /* on a core that it shares: its turn, in microseconds; else 0 */
+    uint32_t slice_us;         /* its turn on cores that it shares, BH_SLICE_*; else 0 */
     uint32_t ioapic_pins;      /* bit n: may program redirection entry n of the first IOAPIC */
     uint64_t iopm;             /* physical, 12 KiB (APM vol. 2, 15.10.1) */
     uint64_t msrpm;            /* physical, 8 KiB (APM vol. 2, 15.11) */

@@ -173,6 +173,8 @@ static void show_domain(const struct reader *r, uint32_t index, FILE *out)
             WORD(d->paging, "?", "nested", "shadow", "any"));
     for (unsigned i = 0; i < d->ncores; i++)
         fprintf(out, " %u", d->core[i]);
+    if (d->slice_us != 0)
+        fprintf(out, ", slice %u us", d->slice_us);
     fprintf(out, "\n  rights    %s%s%s%s%s%s\n", (d->rights & BH_RIGHT_LOG) != 0 ? " log" : "",
             (d->rights & BH_RIGHT_CLOCK) != 0 ? " clock" : "",
             (d->rights & BH_RIGHT_ATTEST) != 0 ? " attest" : "",

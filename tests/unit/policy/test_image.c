@@ -43,9 +43,23 @@ static void share_function(struct sample *s)
     s->domain[1].functions.count = 1;
 }
 
-#define POOL SAMPLE_RAM /* where shadow tables are in nobody's way */
+/* Both domains on core 1, with virtual interrupts and these turns. */
+static void share(struct sample *s, uint32_t work_us, uint32_t vault_us)
+{
+    s->domain[0].interrupts = BH_VIRTUAL;
+    memcpy(s->domain[0].intercepts, s->domain[1].intercepts, sizeof s->domain[0].intercepts);
+    s->domain[0].core[0] = 1;
+    s->domain[0].slice_us = work_us;
+    s->domain[1].slice_us = vault_us;
+}
 
-/* Vault is paged by shadow tables, if need be, with a pool of that size. */
+static void give_all_cores(struct sample *s)
+{
+    s->domain[0].ncores = BH_MAX_CORES;
+    for (uint32_t i = 0; i < BH_MAX_CORES; i++)
+        s->domain[0].core[i] = (uint8_t)i;
+}
+
 /* The first domain's second file as its module, with an empty string. */
 static void boot_multiboot(struct sample *s)
 {
@@ -55,6 +69,9 @@ static void boot_multiboot(struct sample *s)
     s->file[1].role = BH_FILE_MODULE;
 }
 
+#define POOL SAMPLE_RAM /* where shadow tables are in nobody's way */
+
+/* Vault is paged by shadow tables, if need be, with a pool of that size. */
 static void give_shadow(struct sample *s, uint64_t size)
 {
     struct bh_table *table = &s->header.regions;
@@ -161,6 +178,21 @@ static void every_way_to_boot_passes(void **state)
     assert_true(image_check(sample.bytes, SAMPLE_SIZE, &fault));
 }
 
+static void domains_may_share_a_core(void **state)
+{
+    struct policy_fault fault;
+
+    (void)state;
+    sample_build(&sample);
+    share(&sample, BH_SLICE_MIN, BH_SLICE_MAX);
+    assert_true(image_check(sample.bytes, SAMPLE_SIZE, &fault));
+    give_all_cores(&sample);
+    sample.domain[1].core[0] = 0;
+    sample.domain[0].ncores = BH_MAX_CORES - 1;
+    sample.domain[0].core[BH_MAX_CORES - 1] = 0;
+    assert_true(image_check(sample.bytes, SAMPLE_SIZE, &fault));
+}
+
 static void each_damage_is_found(void **state)
 {
     uint32_t missed = 0;
@@ -254,6 +286,7 @@ int main(void)
         cmocka_unit_test(shadow_tables_may_have_a_region),
         cmocka_unit_test(right_image_passes),
         cmocka_unit_test(every_way_to_boot_passes),
+        cmocka_unit_test(domains_may_share_a_core),
         cmocka_unit_test(each_damage_is_found),
         cmocka_unit_test(each_check_is_tried),
         cmocka_unit_test(wrong_sizes_are_refused),

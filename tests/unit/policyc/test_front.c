@@ -215,7 +215,7 @@ static void notes_name_the_other_place(void **state)
         "policy \"x\" { version 1 machine \"policy/machines/qemu-q35.machine\"\n"
         "    domain a { microvm trusted cores 0 interrupts virtual memory 4 KiB\n"
         "        boot flat \"a\" at 0 }\n"
-        "    domain b { microvm trusted cores 0 interrupts virtual memory 4 KiB\n"
+        "    domain b { primary trusted cores 0 interrupts direct memory rest\n"
         "        boot flat \"b\" at 0 } }\n";
     struct front front;
     char *printed = NULL;
@@ -226,7 +226,7 @@ static void notes_name_the_other_place(void **state)
     assert_int_equal(front_load_text(&front, "x.policy", text), FRONT_ERRORS);
     front_print(&front, out);
     fclose(out);
-    assert_non_null(strstr(printed, "x.policy:4:38: error: core 0 is given to a and b"));
+    assert_non_null(strstr(printed, "x.policy:4:38: error: core 0 is given to a and b, and b has"));
     assert_non_null(strstr(printed, "x.policy:2:38: note: given here first"));
     free(printed);
     front_free(&front);

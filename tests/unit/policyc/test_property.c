@@ -98,15 +98,59 @@ static void write_kernel(unsigned index, const char *boot)
     write("%s }\n", chance(50) ? " cmdline \"x y\"" : "");
 }
 
-static void write_domain(unsigned index, unsigned core, unsigned cores)
+/* Cores that each domain has, one bit each. */
+static unsigned cores_of[DOMAINS];
+
+/*
+ * A primary has some for itself, one of them the first; microVMs each have a few of the following
+ * ones, as many as there are microVMs, which they may share.
+ */
+static void choose_cores(unsigned domains)
 {
+    unsigned first = pick(CORES), microvms = domains - has_primary;
+
+    memset(cores_of, 0, sizeof(cores_of));
+    for (unsigned i = chance(50) && has_primary ? 1 + pick(CORES + 1 - domains) : has_primary; i--;)
+        cores_of[0] |= 1u << (first + CORES - i) % CORES;
+    for (unsigned d = has_primary; d < domains; d++) {
+        unsigned place = chance(60) ? d - has_primary : pick(microvms);
+
+        for (unsigned i = 0, n = chance(60) ? 1 : 1 + pick(2); i < n; i++)
+            cores_of[d] |= 1u << (first + has_primary + (place + i) % microvms) % CORES;
+    }
+}
+
+static bool shares_core(unsigned index)
+{
+    unsigned others = 0;
+
+    for (unsigned i = 0; i < DOMAINS; i++)
+        others |= i != index ? cores_of[i] : 0;
+    return (cores_of[index] & others) != 0;
+}
+
+static void write_cores(unsigned index)
+{
+    const char *before = "        cores";
+
+    for (unsigned start = pick(CORES), i = 0; i < CORES; i++)
+        if ((cores_of[index] >> (start + i) % CORES & 1) != 0) {
+            write("%s %u", before, (start + i) % CORES);
+            before = ",";
+        }
+    write("\n");
+    if (shares_core(index))
+        write("        slice %u ms\n", 1 + pick(1000));
+}
+
+static void write_domain(unsigned index)
+{
+    unsigned cores = (unsigned)__builtin_popcount(cores_of[index]);
     bool is_primary = has_primary && index == 0;
 
-    write("    domain d%u {\n        %s %strusted\n        cores %u", index,
-          is_primary ? "primary" : "microvm", chance(50) ? "un" : "", core);
-    for (unsigned i = 1; i < cores; i++)
-        write(", %u", (core + CORES - i) % CORES);
-    write("\n");
+    write("    domain d%u {\n        %s %strusted\n", index, is_primary ? "primary" : "microvm",
+          chance(50) ? "un" : "");
+    write_cores(index);
     if (is_primary) {
         write("        interrupts direct\n        memory rest\n");
         write_devices();
@@ -145,7 +189,7 @@ static void write_channel(unsigned index, unsigned domains, bool may_dma)
 
 static void write_policy(void)
 {
-    unsigned domains = 1 + pick(DOMAINS), first_core = pick(CORES);
+    unsigned domains = 1 + pick(DOMAINS);
     unsigned channels = domains > 1 ? pick(5) : 0;
     bool may_dma;
 
@@ -154,9 +198,9 @@ static void write_policy(void)
     write("policy \"random\" {\n    version %u\n    machine \"random.machine\"\n", 1 + pick(9));
     if (chance(50))
         write("    attest %s\n", chance(50) ? "required" : "optional");
+    choose_cores(domains);
     for (unsigned i = 0; i < domains; i++)
-        write_domain(i, (first_core + i) % CORES,
-                     has_primary && i == 0 && chance(50) ? 1 + pick(CORES + 1 - domains) : 1);
+        write_domain(i);
     may_dma = strstr(text, "devices e") != NULL;
     for (unsigned i = 0; i < channels; i++)
         write_channel(i, domains, may_dma);

@@ -119,6 +119,33 @@ static void cpuid_counts_the_domains_cores(void **state)
     image = kept;
 }
 
+/* Virtual local APICs are numbered from 0, whichever cores they are on. */
+static void microvms_share_cores(void **state)
+{
+    struct front other;
+    struct image kept = image;
+
+    (void)state;
+    bits_emit("policy \"x\" { version 1 machine \"machines/qemu-q35.machine\"\n"
+              "    domain a { microvm untrusted cores 5, 6 slice 2 ms interrupts virtual\n"
+              "        memory 2 MiB boot flat \"a\" at 0x100000 }\n"
+              "    domain b { microvm untrusted cores 6 slice 1000 ms interrupts virtual\n"
+              "        memory 2 MiB boot flat \"b\" at 0x100000 } }\n",
+              &other, &image);
+    assert_int_equal(bits_domain(&image, 0)->ncores, 2);
+    assert_int_equal(bits_domain(&image, 0)->core[1], 6);
+    assert_int_equal(bits_domain(&image, 0)->slice_us, 2000);
+    assert_int_equal(bits_domain(&image, 1)->slice_us, 1000000);
+    assert_int_equal(cpuid(0, 1)->or_[1], 0x00020000);
+    assert_int_equal(cpuid(0, 0x80000008)->or_[2], 0x1001);
+    assert_true(verify_image(&other, image.bytes, image.size, true));
+    ((struct bh_domain *)(uintptr_t)bits_domain(&image, 1))->slice_us = 2000;
+    assert_false(verify_image(&other, image.bytes, image.size, true));
+    free(image.bytes);
+    front_free(&other);
+    image = kept;
+}
+
 static void domains_are_described(void **state)
 {
     const struct bh_header *header = bits_header(&image);
@@ -331,6 +358,7 @@ int main(void)
         cmocka_unit_test(cpuid_hides_what_is_not_for_guests),
         cmocka_unit_test(msr_rows_answer_what_linux_asks),
         cmocka_unit_test(cpuid_counts_the_domains_cores),
+        cmocka_unit_test(microvms_share_cores),
         cmocka_unit_test(domains_are_described),
         cmocka_unit_test(modules_have_their_texts),
         cmocka_unit_test(attestation_is_required_unless_said_optional),

@@ -131,6 +131,7 @@ static void describe_domain(struct emission *emission, unsigned domain)
     row->paging = (uint8_t)(owner->paging.at.line != 0 ? owner->paging.value : BH_PAGING_NESTED);
     row->shadow_base = emission->layout.shadow_base[domain];
     row->shadow_size = is_shadowed(owner) ? owner->shadow.value : 0;
+    row->slice_us = (uint32_t)owner->slice.value * 1000;
     row->rights = (uint32_t)owner->rights.value;
     row->memory_base = emission->layout.domain_base[domain];
     row->memory_size =

@@ -45,6 +45,12 @@ static uint32_t highest_leaf(uint32_t leaf)
     return highest;
 }
 
+/* Virtual local APICs are numbered in each domain, real ones have the numbers of their cores. */
+static uint64_t apic_id(const struct domain *domain, unsigned core)
+{
+    return domain->interrupts.value == BH_VIRTUAL ? core : domain->core[core].value;
+}
+
 /* What the leaves say of the domain's cores (APM vol. 3, E.3.2, E.4.2, E.4.7 and E.5.3): one
  * package. */
 static void set_topology(struct bh_cpuid *row, const struct domain *domain)
@@ -52,7 +58,7 @@ static void set_topology(struct bh_cpuid *row, const struct domain *domain)
     uint32_t cores = domain->core_count, id_size = 0;
 
     for (unsigned i = 0; i < cores; i++)
-        while (domain->core[i].value >> id_size != 0)
+        while (apic_id(domain, i) >> id_size != 0)
             id_size++;
     if (row->leaf == LEAF_FEATURES)
         row->or_[1] |= cores << COUNT_SHIFT;

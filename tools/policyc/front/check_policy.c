@@ -114,9 +114,50 @@ static void check_core_list(struct front *front, const struct domain *domain)
                 report(front, CHECK_core_repeated, domain->core[i].at, domain->name.value,
                        front_format(front, "%llu", (unsigned long long)domain->core[i].value),
                        NULL);
-    if (domain->core_count > 1 && domain->kind.value == BH_MICROVM)
-        report(front, CHECK_one_core, domain->core[1].at, domain->name.value,
-               "a microvm has no local APIC to start a second one by", NULL);
+}
+
+static const struct number *shared_core(const struct domain *a, const struct domain *b)
+{
+    for (unsigned i = 0; i < a->core_count; i++)
+        for (unsigned j = 0; j < b->core_count; j++)
+            if (a->core[i].value == b->core[j].value)
+                return &a->core[i];
+    return NULL;
+}
+
+static void check_slice_range(struct front *front, const struct number *slice)
+{
+    const unsigned least = BH_SLICE_MIN / 1000, most = BH_SLICE_MAX / 1000;
+
+    if (slice->value < least || slice->value > most)
+        report(front, CHECK_slice_range, slice->at, front_format(front, "%u", least),
+               front_format(front, "%u", most), NULL);
+}
+
+/* Who shares a core needs a slice; that one with direct interrupts can't is said elsewhere. */
+static void check_slice(struct front *front, const struct domain *domain)
+{
+    const struct policy *policy = &front->policy;
+    const struct number *core, *slice = &domain->slice;
+    bool shares = false;
+
+    for (unsigned i = 0; i < policy->domain_count; i++) {
+        const struct domain *other = &policy->domain[i];
+
+        core = other != domain ? shared_core(domain, other) : NULL;
+        if (core == NULL)
+            continue;
+        if (!shares && slice->at.line == 0 && domain->interrupts.value != BH_DIRECT &&
+            other->interrupts.value != BH_DIRECT)
+            report(front, CHECK_slice_missing, core->at, domain->name.value,
+                   front_format(front, "%llu", (unsigned long long)core->value), NULL);
+        shares = true;
+    }
+    if (slice->at.line == 0)
+        return;
+    check_slice_range(front, slice);
+    if (!shares)
+        report(front, CHECK_slice_needless, slice->at, domain->name.value, NULL);
 }
 
 static void check_domain(struct front *front, const struct domain *domain)
@@ -132,6 +173,7 @@ static void check_domain(struct front *front, const struct domain *domain)
     check_paging(front, domain);
     check_words(front, domain);
     check_core_list(front, domain);
+    check_slice(front, domain);
 }
 
 /* Files are modules, and modules are found by name alone. */
@@ -162,6 +204,20 @@ static void check_files(struct front *front, const struct domain *a, const struc
             check_file_taken(front, file_of(a, i), file_of(b, j));
 }
 
+/* Core takes all interrupts of a core with several domains. */
+static void check_sharing(struct front *front, const struct domain *a, const struct domain *b)
+{
+    const struct number *core = shared_core(a, b);
+    const struct domain *direct = a->interrupts.value == BH_DIRECT ? a : b;
+
+    if (core == NULL || direct->interrupts.value != BH_DIRECT)
+        return;
+    report(front, CHECK_core_taken, core->at,
+           front_format(front, "%llu", (unsigned long long)core->value), b->name.value,
+           a->name.value, direct->name.value, NULL);
+    report_note(front, shared_core(b, a)->at, "given here first");
+}
+
 static void check_two(struct front *front, const struct domain *a, const struct domain *b)
 {
     if (a->kind.value == BH_PRIMARY && b->kind.value == BH_PRIMARY) {
@@ -170,14 +226,7 @@ static void check_two(struct front *front, const struct domain *a, const struct 
     }
     if ((a->rights.value & b->rights.value & BH_RIGHT_KEYBOARD) != 0)
         report(front, CHECK_keyboard_taken, a->name.at, b->name.value, a->name.value, NULL);
-    for (unsigned i = 0; i < a->core_count; i++)
-        for (unsigned j = 0; j < b->core_count; j++)
-            if (a->core[i].value == b->core[j].value) {
-                report(front, CHECK_core_taken, a->core[i].at,
-                       front_format(front, "%llu", (unsigned long long)a->core[i].value),
-                       b->name.value, a->name.value, NULL);
-                report_note(front, b->core[j].at, "given here first");
-            }
+    check_sharing(front, a, b);
     check_files(front, a, b);
 }
 
@@ -212,6 +261,22 @@ static void check_names(struct front *front)
     }
 }
 
+static void check_vcpus(struct front *front)
+{
+    const struct policy *policy = &front->policy;
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < policy->domain_count; i++) {
+        const struct domain *domain = &policy->domain[i];
+
+        if (count <= BH_MAX_VCPUS && count + domain->core_count > BH_MAX_VCPUS)
+            report(front, CHECK_vcpus, domain->cores_at, domain->name.value,
+                   front_format(front, "%u", count + domain->core_count),
+                   front_format(front, "%u", BH_MAX_VCPUS), NULL);
+        count += domain->core_count;
+    }
+}
+
 void check_policy(struct front *front)
 {
     const struct policy *policy = &front->policy;
@@ -227,6 +292,7 @@ void check_policy(struct front *front)
     if (policy->domain_count == 0 && !front->is_incomplete)
         report(front, CHECK_no_domain, policy->name.at, NULL);
     check_names(front);
+    check_vcpus(front);
     for (unsigned i = 0; i < policy->domain_count; i++) {
         check_domain(front, &policy->domain[i]);
         check_files(front, &policy->domain[i], &policy->domain[i]);

@@ -107,6 +107,7 @@ struct domain {
     struct number core[BH_MAX_CORES];
     unsigned core_count;
     struct place cores_at;
+    struct number slice;      /* milliseconds; line 0: it shares no core */
     struct number interrupts; /* enum bh_interrupts */
     struct number memory;     /* bytes; 0 is "rest" */
     struct number paging;     /* enum bh_paging; line 0: nested */

@@ -95,7 +95,7 @@ static void parser_error(const struct place *at, struct build *build, const char
 %token CORES "cores" INTERRUPTS "interrupts" DIRECT "direct" VIRTUAL "virtual"
 %token PAGING "paging" NESTED "nested" SHADOW "shadow" ANY "any"
 %token MEMORY "memory" REST "rest" BOOT "boot" LINUX "linux" FLAT "flat" KERNEL "kernel"
-%token PVH "pvh" MULTIBOOT "multiboot" MODULE "module" KEYBOARD "keyboard"
+%token SLICE "slice" MS "ms" PVH "pvh" MULTIBOOT "multiboot" MODULE "module" KEYBOARD "keyboard"
 %token INITRD "initrd" CMDLINE "cmdline" AT "at" DEVICES "devices" MAY "may" LOG "log" CLOCK "clock"
 %token CALLS "calls" USER "user" REQUIRES "requires" RDRAND "rdrand" INTERCEPT "intercept"
 %token NO "no" <text> MSR "msr" ALLOW "allow" ON "on" STOP "stop" HALT "halt"
@@ -164,6 +164,7 @@ domain_items: %empty | domain_items domain_item ;
 domain_item:
     kind label { build_kind(build, NUMBER($1, @1), NUMBER($2, @2)); }
   | "cores" cores
+  | "slice" NUMBER "ms" { build_number(build, &build->domain->slice, NUMBER($2, @2), "slice"); }
   | "interrupts" interrupts
         { build_number(build, &build->domain->interrupts, NUMBER($2, @2), "interrupts"); }
   | "memory" "rest" { build_number(build, &build->domain->memory, NUMBER(0, @2), "memory"); }

@@ -23,6 +23,8 @@ static const struct word {
     {"trusted", TOKEN_TRUSTED, IN_POLICY},
     {"untrusted", TOKEN_UNTRUSTED, IN_POLICY},
     {"cores", TOKEN_CORES, IN_POLICY | IN_MACHINE | BEGINS},
+    {"slice", TOKEN_SLICE, IN_POLICY | BEGINS},
+    {"ms", TOKEN_MS, IN_POLICY},
     {"interrupts", TOKEN_INTERRUPTS, IN_POLICY | BEGINS},
     {"direct", TOKEN_DIRECT, IN_POLICY},
     {"virtual", TOKEN_VIRTUAL, IN_POLICY},

@@ -202,7 +202,8 @@ static const struct cpuid_fact {
 
 #define CPUID_FACTS (sizeof(cpuid_facts) / sizeof(cpuid_facts[0]))
 
-/* What the rows must say of a domain's cores, by leaf; APIC ids are core numbers, as bits. */
+/* What the rows must say of a domain's cores, by leaf; APIC ids are core numbers, as bits, or
+ * counted from 0 where they are virtual. */
 static void expect_cores(const struct domain *domain, struct bh_cpuid *row)
 {
     uint64_t highest = 0;
@@ -211,6 +212,8 @@ static void expect_cores(const struct domain *domain, struct bh_cpuid *row)
     for (unsigned i = 0; i < domain->core_count; i++)
         if (domain->core[i].value > highest)
             highest = domain->core[i].value;
+    if (domain->interrupts.value == BH_VIRTUAL)
+        highest = domain->core_count - 1;
     width = highest >= 8 ? 4 : highest >= 4 ? 3 : highest >= 2 ? 2 : 1;
     switch (row->leaf) {
     case 1: /* logical processor count, HTT */
