@@ -47,7 +47,7 @@ void exits_init_vcpu(struct vcpu *vcpu)
     msr_init_vcpu(vcpu);
     vdev_init_vcpu(vcpu);
     if (vcpu->id != 0)
-        __atomic_fetch_or(&vcpu->requests, SVM_REQUEST_INIT, __ATOMIC_RELEASE);
+        svm_ask(vcpu, SVM_REQUEST_INIT);
 }
 
 static __attribute__((noinline)) void handle_in_delivery(struct vcpu *vcpu,

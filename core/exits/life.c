@@ -130,7 +130,8 @@ static bool is_asked(struct vcpu *vcpu)
 
 void exits_attend(struct vcpu *vcpu)
 {
-    answer(vcpu, __atomic_fetch_and(&vcpu->requests, ~SVM_REQUESTS_TOLD, __ATOMIC_ACQ_REL));
+    answer(vcpu,
+           __atomic_fetch_and(&vcpu->requests, (uint16_t)~SVM_REQUESTS_TOLD, __ATOMIC_ACQ_REL));
     if (__atomic_load_n(&vcpu->shared->stopped, __ATOMIC_ACQUIRE))
         exits_park(vcpu);
     if (vcpu->waits)

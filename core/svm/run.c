@@ -42,15 +42,10 @@ _Noreturn void svm_leave(struct vcpu *vcpu)
     svm_resume(svm_cpus[vcpu->cpu].stack);
 }
 
-static void ask_for(struct vcpu *vcpu, uint32_t requests)
-{
-    __atomic_fetch_or(&vcpu->requests, requests, __ATOMIC_SEQ_CST);
-}
-
 void svm_sleep(struct vcpu *vcpu, svm_wake_condition *is_over)
 {
     __atomic_store_n(&vcpu->asleep, is_over, __ATOMIC_SEQ_CST);
-    ask_for(vcpu, SVM_REQUEST_SCHEDULE);
+    svm_ask(vcpu, SVM_REQUEST_SCHEDULE);
 }
 
 /* Where a domain takes the CPU's interrupts itself, only an NMI gets it out. */
@@ -63,12 +58,14 @@ bool svm_kick(const struct vcpu *vcpu)
 
 bool svm_request(struct vcpu *vcpu, uint32_t requests)
 {
-    uint32_t old = __atomic_load_n(&vcpu->requests, __ATOMIC_RELAXED), new;
+    uint16_t old = __atomic_load_n(&vcpu->requests, __ATOMIC_RELAXED), new;
 
-    do
-        new = (requests & SVM_REQUEST_INIT ? old & ~SVM_REQUEST_SIPI : old) | requests;
-    while (!__atomic_compare_exchange_n(&vcpu->requests, &old, new, false, __ATOMIC_SEQ_CST,
-                                        __ATOMIC_RELAXED));
+    do {
+        uint32_t kept = requests & SVM_REQUEST_INIT ? old & ~SVM_REQUEST_SIPI : old;
+
+        new = (uint16_t)(kept | requests | SVM_REQUESTED);
+    } while (!__atomic_compare_exchange_n(&vcpu->requests, &old, new, false, __ATOMIC_SEQ_CST,
+                                          __ATOMIC_RELAXED));
     return svm_kick(vcpu);
 }
 
@@ -85,13 +82,13 @@ void svm_host_window(struct vcpu *vcpu)
     svm_window(vcpu->vmcb, vcpu->host, false, vcpu->take_interrupts != 0);
     if (vcpu->take_interrupts)
         enable_interrupts();             /* GIF is clear: nothing is taken, VMRUN sees IF */
-    ask_for(vcpu, SVM_REQUEST_SCHEDULE); /* what came may have been a wake-up */
+    svm_ask(vcpu, SVM_REQUEST_SCHEDULE); /* what came may have been a wake-up */
 }
 
 void svm_flush_tlb(struct vcpu *vcpu)
 {
     svm_check_ask(vcpu);
-    ask_for(vcpu, SVM_REQUEST_FLUSH);
+    svm_ask(vcpu, SVM_REQUEST_FLUSH);
     svm_check_void(vcpu);
 }
 
@@ -129,7 +126,7 @@ void svm_flush_domain(unsigned index)
 
         if (vcpu) {
             svm_check_ask(vcpu);
-            ask_for(vcpu, SVM_REQUEST_FLUSH);
+            svm_ask(vcpu, SVM_REQUEST_FLUSH);
         }
     }
     for (unsigned id = 0; id < BH_MAX_CORES; id++) {
@@ -171,23 +168,58 @@ static struct vcpu *wait_for_work(struct svm_cpu *cpu)
     return next;
 }
 
+static void keep_translations(struct vcpu *vcpu)
+{
+    vcpu->vmcb->tlb_control = VMCB_TLB_KEEP;
+    vcpu->handler = vcpu->kept;
+}
+
+/* A flush is for one run. Only the exit from a run that had one comes by here. */
+static void end_flush(struct vcpu *vcpu)
+{
+    keep_translations(vcpu);
+    vcpu->handler(vcpu);
+}
+
+static void flush(struct vcpu *vcpu, uint8_t control)
+{
+    vcpu->vmcb->tlb_control = control;
+    vcpu->kept = vcpu->handler;
+    vcpu->handler = end_flush;
+}
+
 /* Another CPU spoke up between svm_attend() and VMRUN: the flush that was prepared hasn't been. */
 static void take_back_flush(struct svm_cpu *cpu, struct vcpu *vcpu)
 {
-    if (vcpu->vmcb->tlb_control == VMCB_TLB_FLUSH_ALL)
+    uint8_t control = vcpu->vmcb->tlb_control;
+
+    if (control == VMCB_TLB_KEEP)
+        return;
+    if (control == VMCB_TLB_FLUSH_ALL)
         asid_distrust(&cpu->asids);
-    if (vcpu->vmcb->tlb_control != VMCB_TLB_KEEP)
-        ask_for(vcpu, SVM_REQUEST_FLUSH);
-    vcpu->vmcb->tlb_control = VMCB_TLB_KEEP; /* after a run vmrun.S does that */
+    keep_translations(vcpu);
+    svm_ask(vcpu, SVM_REQUEST_FLUSH);
+}
+
+/* Takes what is asked of core/svm; what `attend` is to answer is still looked at before VMRUN. */
+static uint32_t take_requests(struct vcpu *vcpu)
+{
+    uint16_t old = __atomic_load_n(&vcpu->requests, __ATOMIC_RELAXED), left;
+
+    do
+        left = old & SVM_REQUESTS_TOLD ? old & (SVM_REQUESTS_TOLD | SVM_REQUESTED) : 0;
+    while (!__atomic_compare_exchange_n(&vcpu->requests, &old, left, false, __ATOMIC_SEQ_CST,
+                                        __ATOMIC_RELAXED));
+    return old;
 }
 
 static void prepare_translations(struct svm_cpu *cpu, struct vcpu *vcpu)
 {
-    uint32_t asked =
-        __atomic_fetch_and(&vcpu->requests, (uint32_t)SVM_REQUESTS_TOLD, __ATOMIC_SEQ_CST);
+    bool asked = take_requests(vcpu) & SVM_REQUEST_FLUSH;
+    uint8_t control = asid_enter(&cpu->asids, vcpu->cpu, &vcpu->asid, asked);
 
-    vcpu->vmcb->tlb_control =
-        asid_enter(&cpu->asids, vcpu->cpu, &vcpu->asid, asked & SVM_REQUEST_FLUSH);
+    if (control != VMCB_TLB_KEEP)
+        flush(vcpu, control);
     if (vcpu->vmcb->guest_asid != vcpu->asid.number) {
         vcpu->vmcb->guest_asid = vcpu->asid.number;
         svm_dirty(vcpu, VMCB_CLEAN_ASID);

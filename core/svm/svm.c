@@ -14,9 +14,8 @@ _Static_assert(offsetof(struct vcpu, vmcb) == 0x80, "vmrun.S");
 _Static_assert(offsetof(struct vcpu, handler) == 0x88, "vmrun.S");
 _Static_assert(offsetof(struct vcpu, host) == 0x90, "vmrun.S");
 _Static_assert(offsetof(struct vcpu, take_interrupts) == 0x98, "vmrun.S");
-_Static_assert(offsetof(struct vcpu, requests) == 0xa0, "vmrun.S");
-_Static_assert(offsetof(struct vcpu, turns) == 0xa4, "vmrun.S");
-_Static_assert(offsetof(struct vmcb, tlb_control) == 0x5c, "vmrun.S");
+_Static_assert(offsetof(struct vcpu, turns) == 0xa0, "vmrun.S");
+_Static_assert(offsetof(struct vcpu, requests) == 0xa2 && SVM_REQUESTED == 0x8000, "vmrun.S");
 _Static_assert(offsetof(struct vmcb, clean) == 0xc0 && VMCB_CLEAN_ALL == 0x7ff, "vmrun.S");
 _Static_assert(RDI * 8 == 0x38 && R8 * 8 == 0x40 && RBP * 8 == 0x28, "vmrun.S");
 
@@ -102,7 +101,7 @@ struct vcpu *svm_init_vcpu(const struct bh_header *image, unsigned index, unsign
     vcpu->id = id;
     vcpu->slot = slot;
     vcpu->cpu = cpu;
-    vcpu->requests = SVM_REQUEST_SCHEDULE; /* it has no ASID yet */
+    svm_ask(vcpu, SVM_REQUEST_SCHEDULE); /* it has no ASID yet */
     own->queue[own->count++] = vcpu;
     inject_reset(vcpu);
     __atomic_store_n(&vcpu_of[index][id], vcpu, __ATOMIC_SEQ_CST); /* before it looks for an end */

@@ -46,7 +46,8 @@ struct svm_domain {
 
 /*
  * What is asked of a vCPU: bits of its `requests`, answered before the domain runs on. The first
- * ones are for `attend`, the last ones core/svm's own.
+ * ones are for `attend`, the last ones core/svm's own. Set them by svm_ask(): the highest bit, with
+ * any other, is what vmrun.S looks at.
  */
 #define SVM_REQUEST_STOP     (1u << 0) /* look whether the domain has stopped */
 #define SVM_REQUEST_INIT     (1u << 1) /* take an INIT */
@@ -54,7 +55,8 @@ struct svm_domain {
 #define SVM_REQUEST_NMI      (1u << 3) /* take an NMI */
 #define SVM_REQUEST_FLUSH    (1u << 8) /* none of its cached translations may be used again */
 #define SVM_REQUEST_SCHEDULE (1u << 9) /* another vCPU may have the core now */
-#define SVM_REQUESTS_TOLD    0xffu     /* those that `attend` answers */
+#define SVM_REQUESTED        (1u << 15)
+#define SVM_REQUESTS_TOLD    0xffu /* those that `attend` answers */
 
 /* vmrun.S knows the offsets of the first fields. */
 struct vcpu {
@@ -63,10 +65,11 @@ struct vcpu {
     svm_exit_handler *handler; /* 088h */
     struct vmcb *host;         /* 090h: what VMLOAD restores for the host */
     uint64_t take_interrupts;  /* 098h: 1 if core takes INTR, 0 if the domain does */
-    uint32_t requests;         /* 0A0h: SVM_REQUEST_*; any CPU sets bits: atomic */
-    uint32_t turns;            /* 0A4h: odd while the domain runs; others read it */
+    uint16_t turns;            /* 0A0h: odd while the domain runs; others read it */
+    uint16_t requests;         /* 0A2h: SVM_REQUEST_*; any CPU sets bits: atomic */
     uint32_t sipi_vector;      /* of the last SIPI; atomic */
     svm_exit_handler *attend;  /* answers requests */
+    svm_exit_handler *kept;    /* `handler`, while that ends a flush: run.c */
 
     const struct bh_header *image;  /* the policy image */
     const struct bh_domain *domain; /* its row there */
@@ -122,6 +125,12 @@ struct vcpu *svm_vcpu_of(unsigned index, unsigned id);
  * it is resumed, or run for the first time, while there are requests of SVM_REQUESTS_TOLD.
  */
 _Noreturn void svm_run(unsigned cpu, svm_exit_handler *attend);
+
+/* Sets bits of the vCPU's `requests`, which it answers before it runs on; it may go on running. */
+static inline void svm_ask(struct vcpu *vcpu, uint32_t requests)
+{
+    __atomic_fetch_or(&vcpu->requests, (uint16_t)(requests | SVM_REQUESTED), __ATOMIC_SEQ_CST);
+}
 
 /*
  * Sets bits of the vCPU's `requests` and kicks it. An INIT takes back a SIPI that wasn't answered

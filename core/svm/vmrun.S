@@ -16,12 +16,10 @@
 #define VCPU_HANDLER 0x88
 #define VCPU_HOST    0x90
 #define VCPU_TAKE    0x98
-#define VCPU_ASKED   0xa0
-#define VCPU_TURNS   0xa4
+#define VCPU_TURNS   0xa0 /* and, above it, `requests` */
 
-#define VMCB_TLB_CONTROL 0x5c
-#define VMCB_CLEAN       0xc0
-#define CLEAN_ALL        0x7ff
+#define VMCB_CLEAN 0xc0
+#define CLEAN_ALL  0x7ff
 
     .section .text
     .globl svm_loop
@@ -38,15 +36,8 @@ svm_loop:
     push %rdi
     push %rdi /* keeps the stack aligned at the call */
     mov %rsp, (%rsi)
-resume:
-    mov (%rsp), %rdi
-    /*
-     * Odd, then look: whoever sets a bit in `requests` and then sees `turns` even may be sure that
-     * it is seen here; who sees it odd sends an interrupt, which waits for VMRUN's GIF.
-     */
-    lock incl VCPU_TURNS(%rdi)
-    cmpl $0, VCPU_ASKED(%rdi)
-    jne attend
+    jmp resume
+run:
 #ifdef SVM_CHECK
     call svm_check_entry
     mov (%rsp), %rdi
@@ -69,7 +60,7 @@ resume:
     vmrun %rax
     push %rdi
     mov 8(%rsp), %rdi
-    incl VCPU_TURNS(%rdi)
+    incw VCPU_TURNS(%rdi) /* `requests` stay out of it: anybody may be setting them */
     mov %rcx, VCPU_RCX(%rdi)
     mov %rdx, VCPU_RDX(%rdi)
     mov %rbx, VCPU_RBX(%rdi)
@@ -84,18 +75,24 @@ resume:
     mov %r14, VCPU_R8 + 0x30(%rdi)
     mov %r15, VCPU_R8 + 0x38(%rdi)
     pop VCPU_RDI(%rdi)
-    /* #VMEXIT brought back RAX, the VMCB. A flush is for one run; what core changes it marks. */
-    movb $0, VMCB_TLB_CONTROL(%rax)
+    /* #VMEXIT brought back RAX, the VMCB. What core changes there it marks. */
     movl $CLEAN_ALL, VMCB_CLEAN(%rax) /* CPUs without clean bits don't look */
 #ifdef SVM_CHECK
     call svm_check_exit
     mov (%rsp), %rdi
 #endif
     call *VCPU_HANDLER(%rdi)
-    jmp resume
-
-attend:
-    incl VCPU_TURNS(%rdi)
+resume:
+    mov (%rsp), %rdi
+    /*
+     * One locked access makes `turns` odd and reads `requests`, whose highest bit is the sign; even
+     * before, `turns` carries nothing over. So of whoever sets a bit in `requests` and then reads
+     * `turns` either the bit is seen here, or `turns` is seen odd there; who sees that sends an
+     * interrupt, which waits for VMRUN's GIF.
+     */
+    lock incl VCPU_TURNS(%rdi)
+    jns run
+    incw VCPU_TURNS(%rdi)
     call svm_attend
     mov %rax, (%rsp)
     jmp resume

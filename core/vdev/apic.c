@@ -37,7 +37,7 @@ static void send_to(struct vcpu *vcpu, struct vcpu *target, const struct apic_ip
         return;
     case APIC_NMI:
         if (target == vcpu) /* answered before it runs on */
-            __atomic_fetch_or(&vcpu->requests, SVM_REQUEST_NMI, __ATOMIC_ACQ_REL);
+            svm_ask(vcpu, SVM_REQUEST_NMI);
         else
             svm_request(target, SVM_REQUEST_NMI);
         return;

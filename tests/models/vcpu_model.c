@@ -192,7 +192,7 @@ bool vcpu_model_flushed(struct vcpu *vcpu)
     bool flushed = has_flushed || (vcpu->requests & SVM_REQUEST_FLUSH);
 
     has_flushed = false;
-    vcpu->requests &= ~SVM_REQUEST_FLUSH;
+    vcpu->requests &= (uint16_t)~SVM_REQUEST_FLUSH;
     return flushed;
 }
 
@@ -208,9 +208,8 @@ bool vcpu_model_exit(struct vcpu *vcpu, uint64_t code, uint64_t info1, uint64_t 
     vcpu->vmcb->exitcode = code;
     vcpu->vmcb->exitinfo1 = info1;
     vcpu->vmcb->exitinfo2 = info2;
-    vcpu->vmcb->tlb_control = VMCB_TLB_KEEP; /* as vmrun.S leaves both */
-    vcpu->vmcb->clean = VMCB_CLEAN_ALL;
-    vcpu->vmcb->eventinj = 0x1234567; /* a CPU clears the valid bit and nothing else */
+    vcpu->vmcb->clean = VMCB_CLEAN_ALL; /* as vmrun.S leaves it */
+    vcpu->vmcb->eventinj = 0x1234567;   /* a CPU clears the valid bit and nothing else */
     if (!setjmp(left))
         vcpu->handler(vcpu);
     return attend(vcpu);

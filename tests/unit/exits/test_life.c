@@ -191,7 +191,7 @@ static void the_end_of_one_is_the_end_of_all(void **state)
     second->requests = 0;
     first->shared->parked = 1; /* the other one is fast */
     assert_false(vcpu_model_exit(first, SVM_EXIT_SHUTDOWN, 0, 0));
-    assert_int_equal(second->requests, SVM_REQUEST_STOP);
+    assert_int_equal(second->requests, SVM_REQUESTED | SVM_REQUEST_STOP);
     assert_int_equal(cpu_model.apic_sent.count, 1);
     assert_int_equal(cpu_model.apic_sent.write[0].reg, 2);
     assert_int_equal(vdev_model.stops, 1);

@@ -7,6 +7,13 @@
 #include "testing.h"
 
 static struct vcpu *work, *vault;
+static unsigned exits;
+
+static void note_exit(struct vcpu *vcpu)
+{
+    assert_int_equal(vcpu->vmcb->tlb_control, VMCB_TLB_KEEP);
+    exits++;
+}
 
 static int start(void **state)
 {
@@ -14,6 +21,8 @@ static int start(void **state)
     vcpu_model_reset();
     work = vcpu_model_init(WORK);
     vault = vcpu_model_init(VAULT);
+    work->handler = note_exit;
+    exits = 0;
     return 0;
 }
 
@@ -21,15 +30,21 @@ static int start(void **state)
 static void enter(struct vcpu *vcpu)
 {
     model_current = vcpu;
-    while (vcpu->requests)
+    while (vcpu->requests) {
+        assert_true(vcpu->requests & SVM_REQUESTED); /* else vmrun.S wouldn't see them */
         assert_ptr_equal(svm_attend(vcpu), vcpu);
+    }
     assert_int_not_equal(vcpu->vmcb->guest_asid, 0);
 }
 
 static void leave(struct vcpu *vcpu)
 {
-    vcpu->vmcb->tlb_control = VMCB_TLB_KEEP;
+    unsigned before = exits;
+
     vcpu->vmcb->clean = VMCB_CLEAN_ALL;
+    vcpu->handler(vcpu);
+    assert_int_equal(exits, before + 1);
+    assert_ptr_equal(vcpu->handler, note_exit); /* at once where nothing was flushed */
 }
 
 static void the_first_run_flushes_what_was_there(void **state)
@@ -71,21 +86,50 @@ static void a_flush_by_asid_keeps_it(void **state)
     assert_int_equal(work->vmcb->tlb_control, VMCB_TLB_FLUSH_ASID);
 }
 
+static uint32_t again;
+
+static void ask_again(struct vcpu *vcpu)
+{
+    vcpu->requests &= (uint16_t)~SVM_REQUESTS_TOLD;
+    if (again)
+        svm_ask(vcpu, again);
+}
+
 /* Between svm_attend() and VMRUN another CPU asks for something: the run hasn't been. */
 static void a_flush_that_was_prepared_is_not_lost(void **state)
 {
     (void)state;
     enter(work);
-    work->requests = SVM_REQUEST_SCHEDULE;
+    svm_ask(work, SVM_REQUEST_SCHEDULE);
     enter(work);
     assert_int_equal(work->vmcb->tlb_control, VMCB_TLB_FLUSH_ALL);
     leave(work);
     svm_features = SVM_FEATURE_FLUSH_BY_ASID;
     svm_flush_tlb(work);
     enter(work);
-    work->requests = SVM_REQUEST_SCHEDULE;
+    svm_ask(work, SVM_REQUEST_SCHEDULE);
     enter(work);
     assert_int_equal(work->vmcb->tlb_control, VMCB_TLB_FLUSH_ASID);
+    leave(work);
+}
+
+/* Asked for by another CPU after `attend` has answered: the highest bit stays, or nobody looks. */
+static void what_is_asked_meanwhile_is_seen_before_the_run(void **state)
+{
+    static const uint32_t asked[] = {SVM_REQUEST_STOP, SVM_REQUEST_INIT, SVM_REQUEST_SIPI,
+                                     SVM_REQUEST_NMI};
+
+    (void)state;
+    work->attend = ask_again;
+    for (unsigned i = 0; i < sizeof(asked) / sizeof(asked[0]); i++) {
+        svm_ask(work, SVM_REQUEST_FLUSH | SVM_REQUEST_SCHEDULE | asked[i]);
+        again = asked[i];
+        assert_ptr_equal(svm_attend(work), work);
+        assert_int_equal(work->requests, SVM_REQUESTED | asked[i]);
+        again = 0;
+        enter(work);
+        assert_int_equal(work->requests, 0);
+    }
 }
 
 static void leave_domain(uint32_t index)
@@ -165,6 +209,7 @@ int main(void)
         cmocka_unit_test_setup(a_flush_gives_a_new_asid, start),
         cmocka_unit_test_setup(a_flush_by_asid_keeps_it, start),
         cmocka_unit_test_setup(a_flush_that_was_prepared_is_not_lost, start),
+        cmocka_unit_test_setup(what_is_asked_meanwhile_is_seen_before_the_run, start),
         cmocka_unit_test_setup(a_domain_that_runs_leaves_before_its_flush_is_done, start),
         cmocka_unit_test_setup(a_domain_that_is_in_core_is_not_waited_for, start),
         cmocka_unit_test_setup(who_has_the_interrupts_is_kicked_by_an_nmi, start),

@@ -160,13 +160,13 @@ static void startup_and_nmi_are_requests(void **state)
     (void)state;
     write_apic(APIC_ICR_HIGH, OTHER_ID << 24);
     write_apic(APIC_ICR_LOW, APIC_ICR_NMI);
-    assert_int_equal(second->requests, SVM_REQUEST_NMI);
+    assert_int_equal(second->requests, SVM_REQUESTED | SVM_REQUEST_NMI);
     assert_kicked(1);
     write_apic(APIC_ICR_LOW, APIC_ICR_STARTUP | 0x9a);
-    assert_int_equal(second->requests, SVM_REQUEST_NMI | SVM_REQUEST_SIPI);
+    assert_int_equal(second->requests, SVM_REQUESTED | SVM_REQUEST_NMI | SVM_REQUEST_SIPI);
     assert_int_equal(second->sipi_vector, 0x9a);
     write_apic(APIC_ICR_LOW, APIC_ICR_INIT | APIC_ICR_ASSERT);
-    assert_int_equal(second->requests, SVM_REQUEST_NMI | SVM_REQUEST_INIT);
+    assert_int_equal(second->requests, SVM_REQUESTED | SVM_REQUEST_NMI | SVM_REQUEST_INIT);
     assert_kicked(3);
     assert_int_equal(cpu_model.apic_log.count, 0);
     assert_int_equal(work->requests, 0);
