@@ -60,6 +60,43 @@ static bool writes_are_bounded(const struct bh_pci_function *f)
            f->write_mask[CONFIG_ROM] == 0;
 }
 
+#define MSIX_ENTRY 16u /* bytes, PCI 3.0, 6.8.2 */
+
+static const struct bh_domain *domain_of(const struct bh_header *h, uint32_t domain)
+{
+    return &POLICY_ROWS(h, domains, struct bh_domain)[domain];
+}
+
+/* Where nobody says where the table lies, core can't guard it. */
+static bool msix_is_placed(const struct bh_header *h, const struct bh_pci_function *f)
+{
+    uint64_t size = (uint64_t)f->msix_count * MSIX_ENTRY;
+    uint32_t n = f->msix_bar;
+
+    if (f->pad != 0 || (f->granted == 0 && (f->msix | f->msi) != 0))
+        return false;
+    if (f->msix_count == 0)
+        return n == 0 && f->msix_table == 0 &&
+               (f->msix == 0 || !bh_is_remapped(domain_of(h, f->domain)));
+    return f->granted != 0 && f->msix != 0 && n < 6 && f->msix_count <= BH_MSIX_MAX &&
+           f->msix_table % 8 == 0 && (f->bar[n].flags & BH_BAR_IO) == 0 &&
+           f->bar[n].address + f->bar[n].size <= 1ull << 32 &&
+           image_within(f->msix_table, size, 0, f->bar[n].size);
+}
+
+bool image_msix_pages(const struct bh_header *h, const struct bh_pci_function *f, uint64_t *base,
+                      uint64_t *end)
+{
+    uint64_t table;
+
+    if (f->msix_count == 0 || !bh_is_remapped(domain_of(h, f->domain)))
+        return false;
+    table = f->bar[f->msix_bar].address + f->msix_table;
+    *base = table & ~(uint64_t)(BH_PAGE - 1);
+    *end = (table + (uint64_t)f->msix_count * MSIX_ENTRY + BH_PAGE - 1) & ~(uint64_t)(BH_PAGE - 1);
+    return true;
+}
+
 static bool check_function(const struct bh_header *h, uint32_t n, struct policy_fault *fault)
 {
     const struct bh_pci_function *row = POLICY_ROWS(h, functions, struct bh_pci_function);
@@ -76,6 +113,8 @@ static bool check_function(const struct bh_header *h, uint32_t n, struct policy_
             return policy_fail(fault, POLICY_FUNCTION_BAR, n, f->bar[i].address);
     if (!writes_are_bounded(f))
         return policy_fail(fault, POLICY_FUNCTION_WRITE, n, f->bdf);
+    if (!msix_is_placed(h, f))
+        return policy_fail(fault, POLICY_FUNCTION_MSIX, n, f->bdf);
     return true;
 }
 

@@ -47,6 +47,16 @@ const void *image_at(const struct bh_header *h, uint64_t address, uint64_t size)
 bool image_is_name(const char *text, size_t size);
 bool image_is_text(const char *text, size_t size);
 
+/*
+ * The pages [*base, *end) that hold the function's MSI-X table, if core guards it; false if it
+ * doesn't. The function was checked.
+ */
+bool image_msix_pages(const struct bh_header *h, const struct bh_pci_function *f, uint64_t *base,
+                      uint64_t *end);
+
+/* True if core writes to the page while domains run: it is part of a struct bh_remap. */
+bool image_is_remap(const struct bh_header *h, uint64_t page);
+
 /* True if all `size` bytes are zero. */
 bool image_zero(const void *bytes, size_t size);
 

@@ -11,11 +11,12 @@
 #ifndef BULKHEAD_IMAGE_H
 #define BULKHEAD_IMAGE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #define BH_IMAGE_MAGIC  "BHPOLICY" /* 8 bytes, no terminating zero */
-#define BH_IMAGE_FORMAT 3u
+#define BH_IMAGE_FORMAT 4u
 #define BH_PAGE         4096u
 #define BH_IOPM_SIZE    (3u * BH_PAGE) /* APM vol. 2, 15.10.1 */
 #define BH_MSRPM_SIZE   (2u * BH_PAGE) /* APM vol. 2, 15.11 */
@@ -219,7 +220,11 @@ struct bh_pci_function {
     uint8_t msix; /* offset of the MSI-X capability, 0 if none */
     uint8_t msi;  /* offset of the MSI capability, 0 if none */
     uint32_t domain;
-    uint32_t granted; /* 1: the domain owns it; 0: visible only, nothing reaches it */
+    uint32_t granted;    /* 1: the domain owns it; 0: visible only, nothing reaches it */
+    uint32_t msix_table; /* the MSI-X table's offset in its BAR, */
+    uint16_t msix_count; /* its entries, BH_MSIX_MAX at most; 0: nobody said where it lies, */
+    uint8_t msix_bar;    /* and its BAR */
+    uint8_t pad;
     struct {
         uint64_t address; /* where core places it, and the domain's table maps it */
         uint64_t size;    /* 0: no such BAR, or upper half of a 64-bit one */
@@ -229,6 +234,35 @@ struct bh_pci_function {
     uint32_t read_mask[64];  /* config space by dwords: bits the domain sees, others read 0 */
     uint32_t write_mask[64]; /* bits that its writes reach; BARs are core's, always 0 */
 };
+
+/*
+ * What core keeps of a source of interrupts - a device, or the I/O APIC - of a domain that has
+ * several cores, where the source's device-table entry has its interrupt remapping table. All zero
+ * in the image: no interrupt passes. Core fills it in while the domain runs, as the domain asks
+ * and after checking (core/iommu_dev/remap.h). A domain with one core has one table for all its
+ * sources, which is complete in the image: each vector leads to that core.
+ *
+ * The hardware's index has 11 bits; it is told of BH_REMAP_INDEXES entries, all that can occur.
+ */
+#define BH_REMAP_INDEXES 512u
+struct bh_remap {
+    uint32_t entry[2048]; /* IOMMU spec, 2.2.5 */
+    struct bh_message {   /* by index, as the domain wrote it: an MSI-X table's entry */
+        uint32_t address, upper, data, control;
+    } asked[BH_REMAP_INDEXES];
+};
+
+/* Indexes of a device. Those of its MSI capability begin with 0: data's low bits are the device's
+ * (PCI 3.0, 6.8.3.4). */
+#define BH_MSI_MAX    32u
+#define BH_MSIX_FIRST BH_MSI_MAX
+#define BH_MSIX_MAX   (BH_REMAP_INDEXES - BH_MSIX_FIRST)
+
+/* True if the domain's sources of interrupts have a struct bh_remap each. */
+static inline bool bh_is_remapped(const struct bh_domain *domain)
+{
+    return domain->ncores > 1 && domain->interrupts == BH_DIRECT;
+}
 
 /* A device-table entry (AMD IOMMU spec, 2.2.2.1) in the form the hardware reads. */
 struct bh_dte {
@@ -283,7 +317,8 @@ static inline const struct bh_domain *bh_domain_row(const struct bh_header *imag
 _Static_assert(sizeof(struct bh_region) == 24, "no hidden padding");
 _Static_assert(sizeof(struct bh_file) == 80, "no hidden padding");
 _Static_assert(sizeof(struct bh_channel) == 80, "no hidden padding");
-_Static_assert(sizeof(struct bh_pci_function) == 16 + 6 * 24 + 512, "no hidden padding");
+_Static_assert(sizeof(struct bh_pci_function) == 24 + 6 * 24 + 512, "no hidden padding");
+_Static_assert(sizeof(struct bh_remap) == 4 * BH_PAGE, "no hidden padding");
 _Static_assert(sizeof(struct bh_dte) == 40, "no hidden padding");
 _Static_assert(sizeof(struct bh_cpuid) == 48, "no hidden padding");
 _Static_assert(sizeof(struct bh_msr) == 16, "no hidden padding");

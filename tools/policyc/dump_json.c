@@ -87,6 +87,9 @@ static void show_function(struct json *json, const struct bh_pci_function *f)
     number(json, "granted", f->granted);
     number(json, "msi", f->msi);
     number(json, "msix", f->msix);
+    number(json, "msix_bar", f->msix_bar);
+    number(json, "msix_table", f->msix_table);
+    number(json, "msix_count", f->msix_count);
     open(json, "bars", '[');
     for (unsigned i = 0; i < 6; i++) {
         open(json, NULL, '{');

@@ -97,6 +97,9 @@ static void set_function(struct bh_pci_function *function, const struct resource
     function->granted = 1;
     function->msi = (uint8_t)resource->msi.value;
     function->msix = (uint8_t)resource->msix.value;
+    function->msix_bar = (uint8_t)resource->msix_table.bar;
+    function->msix_table = (uint32_t)resource->msix_table.offset;
+    function->msix_count = (uint16_t)resource->msix_table.count;
     for (unsigned i = 0; i < BARS; i++)
         if (resource->bar[i].at.line != 0) {
             function->bar[i].address = resource->bar[i].address;

@@ -231,6 +231,24 @@ void build_msi(struct build *build, struct number offset, bool is_64)
     build->resource->msi_64 = is_64;
 }
 
+void build_msix(struct build *build, struct number offset)
+{
+    build_number(build, &build->resource->msix, offset, "msix");
+}
+
+void build_msix_table(struct build *build, struct place at, uint64_t bar, uint64_t offset,
+                      uint64_t count)
+{
+    struct resource *resource = build->resource;
+
+    if (resource->msix_table.at.line != 0)
+        return; /* `msix` is said twice */
+    resource->msix_table.at = at;
+    resource->msix_table.bar = bar;
+    resource->msix_table.offset = offset;
+    resource->msix_table.count = count;
+}
+
 void build_bar(struct build *build, struct number index, struct extent value, uint32_t flags)
 {
     struct bar *bar;

@@ -52,6 +52,41 @@ static const char *bar_neighbour(const struct machine *machine, const struct bar
     return NULL;
 }
 
+#define ENTRY_SIZE 16u /* of an MSI-X table (PCI 3.0, 6.8.2) */
+
+static const char *msix_table_fault(struct front *front, const struct resource *resource)
+{
+    uint64_t bar = resource->msix_table.bar, offset = resource->msix_table.offset;
+    uint64_t count = resource->msix_table.count;
+
+    if (bar >= BARS || resource->bar[bar].at.line == 0)
+        return front_format(front, "lies in BAR %llu, which the device lacks",
+                            (unsigned long long)bar);
+    if (offset % 8 != 0)
+        return front_format(front, "lies at 0x%llx, which isn't a multiple of 8",
+                            (unsigned long long)offset);
+    if (count == 0 || count > BH_MSIX_MAX)
+        return front_format(front, "has %llu entries, not 1 to %u", (unsigned long long)count,
+                            BH_MSIX_MAX);
+    if (!inside(offset, count * ENTRY_SIZE, 0, resource->bar[bar].size))
+        return front_format(front, "with its %llu bytes reaches past the end of BAR %llu",
+                            (unsigned long long)(count * ENTRY_SIZE), (unsigned long long)bar);
+    return NULL;
+}
+
+static void check_msix_table(struct front *front, struct resource *resource)
+{
+    const char *fault;
+
+    if (resource->msix_table.at.line == 0)
+        return;
+    fault = msix_table_fault(front, resource);
+    if (fault == NULL)
+        return;
+    report(front, CHECK_msix_table_bad, resource->msix_table.at, fault, NULL);
+    resource->msix_table.bar = 0; /* what else looks at it stays within the array */
+}
+
 static void check_capability(struct front *front, struct number offset)
 {
     if (offset.at.line == 0)
@@ -63,7 +98,7 @@ static void check_capability(struct front *front, struct number offset)
 
 void check_functions(struct front *front, unsigned index)
 {
-    const struct resource *resource = &front->machine.resource[index];
+    struct resource *resource = &front->machine.resource[index];
 
     for (unsigned i = 0; i < BARS; i++) {
         const struct bar *bar = &resource->bar[i];
@@ -79,6 +114,7 @@ void check_functions(struct front *front, unsigned index)
     }
     check_capability(front, resource->msi);
     check_capability(front, resource->msix);
+    check_msix_table(front, resource);
     for (unsigned i = 0; i < resource->hidden_count; i++)
         if (!inside(resource->hidden[i].base, resource->hidden[i].size, CAPABILITY_BASE,
                     CONFIG_SIZE - CAPABILITY_BASE))

@@ -49,21 +49,26 @@ static bool is_taken(struct front *front, const struct domain *domain, unsigned 
 static void check_device(struct front *front, struct domain *domain, struct text name)
 {
     int index = find_resource(&front->machine, name.value);
+    const struct resource *resource = &front->machine.resource[index < 0 ? 0 : index];
 
     if (index < 0) {
         report(front, CHECK_device_unknown, name.at, name.value,
                suggest_resource(front, name.value), NULL);
         return;
     }
-    if (front->machine.resource[index].class == CLASS_PLATFORM) {
+    if (resource->class == CLASS_PLATFORM) {
         report(front, CHECK_device_platform, name.at, name.value, NULL);
-        report_note(front, front->machine.resource[index].name.at, "classed here");
+        report_note(front, resource->name.at, "classed here");
         return;
     }
     if (is_taken(front, domain, (unsigned)index, name))
         return;
     if (domain->interrupts.value == BH_VIRTUAL)
         report(front, CHECK_device_kind, name.at, domain->name.value, NULL);
+    if (is_remapped(domain) && resource->msix.at.line != 0 && resource->msix_table.at.line == 0) {
+        report(front, CHECK_device_msix, name.at, domain->name.value, name.value, NULL);
+        report_note(front, resource->msix.at, "its capability");
+    }
     domain->resource_at[domain->resource_count] = name.at;
     domain->resource[domain->resource_count++] = (unsigned)index;
 }

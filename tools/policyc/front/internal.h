@@ -50,6 +50,9 @@ void build_module(struct build *build, struct text file, struct text string);
 void build_flat(struct build *build, struct text file, struct number load, struct place at);
 void build_pci(struct build *build, struct number bdf, uint64_t ids);
 void build_msi(struct build *build, struct number offset, bool is_64);
+void build_msix(struct build *build, struct number offset);
+void build_msix_table(struct build *build, struct place at, uint64_t bar, uint64_t offset,
+                      uint64_t count);
 uint64_t build_scale(struct build *build, struct number number, uint64_t shift);
 void build_core(struct build *build, struct number core);
 void build_right(struct build *build, uint32_t right, struct place at);

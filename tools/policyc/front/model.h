@@ -71,6 +71,10 @@ struct resource {
     uint16_t vendor, device;
     struct bar bar[BARS];
     struct number msi, msix;
+    struct {
+        struct place at; /* line 0: nobody said where it lies */
+        uint64_t bar, offset, count;
+    } msix_table;
     bool msi_64;
     struct place visible;              /* every domain with a PCI function sees ids and class */
     struct extent hidden[MAX_EXTENTS]; /* of config space, in bytes */
@@ -82,6 +86,19 @@ struct resource {
     uint32_t pins;
     struct place pins_at;
 };
+
+/* The pages that hold a device's MSI-X table; none if nobody said where it lies. */
+static inline struct extent msix_pages(const struct resource *resource)
+{
+    uint64_t first, end;
+
+    if (resource->msix_table.at.line == 0)
+        return (struct extent){.size = 0};
+    first = resource->bar[resource->msix_table.bar].address + resource->msix_table.offset;
+    end = first + 16 * resource->msix_table.count;
+    first &= ~(uint64_t)(BH_PAGE - 1);
+    return (struct extent){.base = first, .size = (end - first + BH_PAGE - 1) / BH_PAGE * BH_PAGE};
+}
 
 struct machine {
     struct text name;
@@ -134,6 +151,12 @@ struct domain {
 static inline bool is_shadowed(const struct domain *domain)
 {
     return domain->paging.at.line != 0 && domain->paging.value != BH_PAGING_NESTED;
+}
+
+/* Does core decide on the targets of its devices' interrupts while it runs? */
+static inline bool is_remapped(const struct domain *domain)
+{
+    return domain->core_count > 1 && domain->interrupts.value == BH_DIRECT;
 }
 
 struct channel_end {

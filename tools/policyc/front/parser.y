@@ -105,7 +105,7 @@ static void parser_error(const struct place *at, struct build *build, const char
 %token DEVICE_TABLE "device-table" POOL "pool" IOAPIC "ioapic" ENDPOINT "endpoint"
 %token LEGACY_SAFE "legacy-safe" PLATFORM "platform" PCI "pci" ID "id" BAR "bar"
 %token WIDE "64-bit" PREFETCHABLE "prefetchable" MSI "msi" MSIX "msix" VISIBLE "visible"
-%token HIDE "hide" PORTS "ports" PIN "pin"
+%token TABLE "table" COUNT "count" HIDE "hide" PORTS "ports" PIN "pin"
 
 %type <number> size unit kind label interrupts bar_flags verb attest kernel_boot
 %type <rights> rights right
@@ -311,7 +311,9 @@ resource_item:
   | "bar" NUMBER bar_flags "at" extent { build_bar(build, NUMBER($2, @2), $5, $3); }
   | "msi" NUMBER { build_msi(build, NUMBER($2, @2), false); }
   | "msi" NUMBER "64-bit" { build_msi(build, NUMBER($2, @2), true); }
-  | "msix" NUMBER { build_number(build, &build->resource->msix, NUMBER($2, @2), "msix"); }
+  | "msix" NUMBER { build_msix(build, NUMBER($2, @2)); }
+  | "msix" NUMBER "table" "bar" NUMBER "at" NUMBER "count" NUMBER
+        { build_msix(build, NUMBER($2, @2)); build_msix_table(build, @3, $5, $7, $9); }
   | "visible" { build->resource->visible = @1; }
   | "hide" extent
         {

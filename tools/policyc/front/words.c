@@ -88,6 +88,8 @@ static const struct word {
     {"prefetchable", TOKEN_PREFETCHABLE, IN_MACHINE},
     {"msi", TOKEN_MSI, IN_MACHINE | BEGINS},
     {"msix", TOKEN_MSIX, IN_MACHINE | BEGINS},
+    {"table", TOKEN_TABLE, IN_MACHINE},
+    {"count", TOKEN_COUNT, IN_MACHINE},
     {"visible", TOKEN_VISIBLE, IN_MACHINE | BEGINS},
     {"hide", TOKEN_HIDE, IN_MACHINE | BEGINS},
     {"ports", TOKEN_PORTS, IN_MACHINE | BEGINS},

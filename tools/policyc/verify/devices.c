@@ -100,6 +100,10 @@ static const char *function_fault(const struct verification *v, const struct dom
         return "has other ids";
     if (row->granted && (row->msi != resource->msi.value || row->msix != resource->msix.value))
         return "has other capabilities";
+    if (row->msix_bar != (row->granted ? resource->msix_table.bar : 0) ||
+        row->msix_table != (row->granted ? resource->msix_table.offset : 0) ||
+        row->msix_count != (row->granted ? resource->msix_table.count : 0) || row->pad != 0)
+        return "has its MSI-X table elsewhere";
     fault = bars_fault(row, resource);
     return fault != NULL ? fault : masks_fault(row, resource);
 }
