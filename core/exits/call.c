@@ -56,7 +56,7 @@ static bool ring_by_interrupt(const struct vcpu *any)
     uint32_t bell = __atomic_load_n(&any->shared->bell, __ATOMIC_SEQ_CST);
 
     if (bell)
-        exits_ring(svm_vcpu_of(any->index, bell >> 8), (uint8_t)bell);
+        exits_ring(svm_vcpu_of(any->index, bell >> 8 & 0xff), bell);
     return bell != 0;
 }
 
@@ -117,16 +117,19 @@ static int64_t call_wait(struct vcpu *vcpu)
 /* What rang before it was told by interrupt is told now: whoever rings looks at `bell` last. */
 static int64_t call_bell(struct vcpu *vcpu)
 {
-    uint64_t vector = vcpu->gpr[RDI];
+    uint64_t vector = vcpu->gpr[RDI], way = vcpu->gpr[RSI];
+    uint32_t bell;
 
     if (vcpu->vmcb->cpl != 0) /* a program could hit its own kernel with any vector */
         return BH_E_DENIED;
     if (vector > 0xff || (vector != 0 && vector < BH_BELL_MIN))
         return BH_E_ARG;
-    __atomic_store_n(&vcpu->shared->bell, vector ? (uint32_t)vector | vcpu->id << 8 : 0,
-                     __ATOMIC_SEQ_CST);
-    if (vector && __atomic_load_n(&vcpu->shared->doorbells, __ATOMIC_SEQ_CST))
-        exits_ring(vcpu, (uint8_t)vector);
+    if (way >= BH_BELL_WAYS || (way != BH_BELL_APIC && vcpu->domain->interrupts != BH_DIRECT))
+        return BH_E_ARG;
+    bell = vector ? (uint32_t)(vector | way << 16) | vcpu->id << 8 : 0;
+    __atomic_store_n(&vcpu->shared->bell, bell, __ATOMIC_SEQ_CST);
+    if (bell && __atomic_load_n(&vcpu->shared->doorbells, __ATOMIC_SEQ_CST))
+        exits_ring(vcpu, bell);
     return BH_OK;
 }
 

@@ -165,8 +165,11 @@ void exits_offer(struct vcpu *vcpu);
 /* An NMI for a domain that owns its interrupts. */
 void exits_take_nmi(struct vcpu *vcpu);
 
-/* Any CPU: the vCPU's domain has an interrupt of a vector that it has chosen. */
-void exits_ring(struct vcpu *vcpu, uint8_t vector);
+/* Any CPU: interrupts the vCPU as its domain has chosen it, struct svm_domain's `bell`. */
+void exits_ring(struct vcpu *vcpu, uint32_t bell);
+
+/* Offers a vCPU that owns its interrupts the doorbell's, if it is the one that has chosen it. */
+void exits_take_bell(struct vcpu *vcpu);
 
 /* Fills the vCPU's CPUID answers from the domain's rows and this CPU. */
 void cpuid_init_vcpu(struct vcpu *vcpu);

@@ -8,8 +8,10 @@
  * offered that something else has overtaken: who makes an interrupt pending kicks the vCPU out of
  * the domain.
  *
- * A domain that owns its interrupts comes by here only while it handles an NMI.
+ * A domain that owns its interrupts comes by here only while it handles an NMI, or has an injected
+ * doorbell to take.
  */
+#include "bulkhead/abi.h"
 #include "core/exits/handlers.h"
 #include "core/platform/platform.h"
 #include "core/vdev/vdev.h"
@@ -30,7 +32,8 @@ static void note_tpr(const struct vcpu *vcpu, struct vlapic *apic)
 
 /*
  * CR8 is watched while something is pending: what a lower one lets through, and a higher one holds
- * back, is then core's decision. (QEMU takes V_IRQ at a priority that equals V_TPR, too.)
+ * back, is then core's decision. (QEMU 7.2 takes V_IRQ at a priority that equals V_TPR, too, and
+ * ends itself when a guest writes CR8 while V_IRQ is set.)
  */
 static void watch_cr8(struct vcpu *vcpu, bool watch)
 {
@@ -115,14 +118,52 @@ void exits_take_nmi(struct vcpu *vcpu)
     inject_nmi(vcpu);
 }
 
-void exits_ring(struct vcpu *vcpu, uint8_t vector)
+static enum bh_bell_way way_of(uint32_t bell)
+{
+    return (enum bh_bell_way)(bell >> 16);
+}
+
+void exits_ring(struct vcpu *vcpu, uint32_t bell)
 {
     struct vlapic *apic = vdev_apic(vcpu);
+    uint8_t vector = (uint8_t)bell;
 
     if (apic && vlapic_accept(apic, vector))
         svm_kick(vcpu);
-    if (!apic && !__atomic_load_n(&vcpu->shared->stopped, __ATOMIC_ACQUIRE))
+    if (apic || __atomic_load_n(&vcpu->shared->stopped, __ATOMIC_ACQUIRE))
+        return;
+    if (way_of(bell) == BH_BELL_APIC)
         apic_send(cpu_areas[vcpu->cpu].cpu.apic_id, APIC_MODE_FIXED | APIC_ICR_ASSERT | vector);
+    else
+        svm_request(vcpu, SVM_REQUEST_BELL);
+}
+
+/*
+ * A HLT behind STI that the offered interrupt would end at once is over before it begins. QEMU
+ * ignores the shadow at VMRUN: there the interrupt would come before that HLT, which nothing would
+ * end then.
+ */
+static void skip_halt(struct vcpu *vcpu)
+{
+    struct insn insn;
+
+    if (!(vcpu->vmcb->interrupt_shadow & 1) || !(vcpu->vmcb->rflags & RFLAGS_IF))
+        return;
+    insn = exits_fetch(vcpu);
+    if (insn.kind == INSN_OTHER && insn.opcode == 0xf4)
+        exits_set_rip(vcpu, vcpu->vmcb->rip + insn.length);
+}
+
+void exits_take_bell(struct vcpu *vcpu)
+{
+    uint32_t bell = __atomic_load_n(&vcpu->shared->bell, __ATOMIC_SEQ_CST);
+
+    if (way_of(bell) == BH_BELL_APIC || (bell >> 8 & 0xff) != vcpu->id)
+        return; /* it has chosen otherwise since it rang */
+    skip_halt(vcpu);
+    inject_bell(vcpu, (uint8_t)bell, way_of(bell) == BH_BELL_INJECTED);
+    watch_cr8(vcpu, true);
+    vcpu->handler = exits_handle_interrupts;
 }
 
 /* The IRET by which the domain's NMI handler ends, not one that a policy has intercepted. */
@@ -157,6 +198,7 @@ void exits_handle_interrupts(struct vcpu *vcpu)
         return;
     }
     inject_nmi(vcpu);
+    watch_cr8(vcpu, vcpu->inject.offered != INJECT_NOTHING);
     if (!inject_is_busy(vcpu))
         vcpu->handler = exits_handle;
 }

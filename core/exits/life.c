@@ -117,10 +117,16 @@ static void answer(struct vcpu *vcpu, uint32_t asked)
         reset(vcpu);
         vcpu->waits = true;
     }
-    if ((asked & SVM_REQUEST_SIPI) && vcpu->waits) /* one that runs ignores it */
+    if ((asked & SVM_REQUEST_SIPI) && vcpu->waits) { /* one that runs ignores it */
         start(vcpu, __atomic_load_n(&vcpu->sipi_vector, __ATOMIC_RELAXED));
-    else if ((asked & SVM_REQUEST_NMI) && !vcpu->waits)
+        return;
+    }
+    if (vcpu->waits)
+        return;
+    if (asked & SVM_REQUEST_NMI)
         exits_take_nmi(vcpu);
+    if (asked & SVM_REQUEST_BELL)
+        exits_take_bell(vcpu);
 }
 
 static bool is_asked(struct vcpu *vcpu)

@@ -246,17 +246,18 @@ uint64_t mode_cr8(const struct vcpu *vcpu)
                                                  : vcpu->vmcb->v_intr & VMCB_V_TPR;
 }
 
-/* CR8 is bits 7:4 of the task-priority register, whose others it clears (APM vol. 2, 3.1.5). */
+/*
+ * CR8 is bits 7:4 of the task-priority register, whose others it clears (APM vol. 2, 3.1.5). Where
+ * that is the hardware's, V_TPR is written, too (15.21.2).
+ */
 bool mode_write_cr8(struct vcpu *vcpu, uint64_t value)
 {
     if (value & ~CR8_BITS)
         return false;
-    if (vcpu->domain->interrupts == BH_DIRECT) {
+    if (vcpu->domain->interrupts == BH_DIRECT)
         apic_write(APIC_TPR, (uint32_t)value << 4);
-    } else {
-        vcpu->vmcb->v_intr = (vcpu->vmcb->v_intr & ~VMCB_V_TPR) | value;
-        svm_dirty(vcpu, VMCB_CLEAN_TPR);
-    }
+    vcpu->vmcb->v_intr = (vcpu->vmcb->v_intr & ~VMCB_V_TPR) | value;
+    svm_dirty(vcpu, VMCB_CLEAN_TPR);
     return true;
 }
 

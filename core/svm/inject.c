@@ -24,7 +24,7 @@ static void intercept_iret(struct vcpu *vcpu, bool intercept)
 void inject_reset(struct vcpu *vcpu)
 {
     vcpu->inject = (struct inject){.offered = INJECT_NOTHING};
-    vcpu->vmcb->v_intr &= ~(VMCB_V_IRQ | VMCB_V_TPR);
+    vcpu->vmcb->v_intr &= ~(VMCB_V_IRQ | VMCB_V_IGN_TPR | VMCB_V_TPR);
     svm_dirty(vcpu, VMCB_CLEAN_TPR);
     intercept_iret(vcpu, false);
 }
@@ -77,7 +77,7 @@ int inject_collect(struct vcpu *vcpu)
     else if (vmcb->v_intr & VMCB_V_IRQ)
         return INJECT_NOTHING;
     inject->offered = INJECT_NOTHING;
-    vmcb->v_intr &= ~VMCB_V_IRQ;
+    vmcb->v_intr &= ~(VMCB_V_IRQ | VMCB_V_IGN_TPR);
     svm_dirty(vcpu, VMCB_CLEAN_TPR);
     return offered;
 }
@@ -112,6 +112,13 @@ void inject_offer(struct vcpu *vcpu, int vector)
     vcpu->inject.offered = vector;
 }
 
+void inject_bell(struct vcpu *vcpu, uint8_t vector, bool asks_tpr)
+{
+    inject_offer(vcpu, vector);
+    if (!asks_tpr)
+        vcpu->vmcb->v_intr |= VMCB_V_IGN_TPR;
+}
+
 void inject_nmi(struct vcpu *vcpu)
 {
     struct inject *inject = &vcpu->inject;
@@ -135,5 +142,8 @@ void inject_nmi(struct vcpu *vcpu)
 
 bool inject_is_busy(const struct vcpu *vcpu)
 {
-    return vcpu->inject.nmi_pending || vcpu->inject.nmi_blocked || vcpu->inject.stepping;
+    const struct inject *inject = &vcpu->inject;
+
+    return inject->nmi_pending || inject->nmi_blocked || inject->stepping ||
+           inject->offered != INJECT_NOTHING;
 }

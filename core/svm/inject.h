@@ -49,6 +49,13 @@ bool inject_saw_iret(struct vcpu *vcpu);
 /* Before VMRUN, when the exit was handled: offers `vector`, or nothing. */
 void inject_offer(struct vcpu *vcpu, int vector);
 
+/*
+ * The same for a domain that owns its interrupts (V_INTR_MASKING is clear): its own IF holds it
+ * back, and, if `asks_tpr`, V_TPR, which is what it has written to CR8 (15.21.2). Its local APIC
+ * knows nothing of it.
+ */
+void inject_bell(struct vcpu *vcpu, uint8_t vector, bool asks_tpr);
+
 /* Likewise: injects a pending NMI, as soon as none is being handled and nothing else is injected.
  */
 void inject_nmi(struct vcpu *vcpu);

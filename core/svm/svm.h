@@ -39,7 +39,7 @@ enum gpr { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R
 /* What a domain's vCPUs have in common and change while they run, each field at once (atomic). */
 struct svm_domain {
     uint64_t doorbells; /* channels that have rung, one bit each */
-    uint32_t bell;      /* rings by interrupt: its vector | vCPU << 8; 0: it doesn't */
+    uint32_t bell;      /* rings by interrupt: vector | vCPU << 8 | way << 16; 0: it doesn't */
     bool stopped;
     uint32_t parked; /* vCPUs that have left it for good */
 };
@@ -53,6 +53,7 @@ struct svm_domain {
 #define SVM_REQUEST_INIT     (1u << 1) /* take an INIT */
 #define SVM_REQUEST_SIPI     (1u << 2) /* take the startup IPI with `sipi_vector` */
 #define SVM_REQUEST_NMI      (1u << 3) /* take an NMI */
+#define SVM_REQUEST_BELL     (1u << 4) /* take the doorbell's interrupt: exits/interrupt.c */
 #define SVM_REQUEST_FLUSH    (1u << 8) /* none of its cached translations may be used again */
 #define SVM_REQUEST_SCHEDULE (1u << 9) /* another vCPU may have the core now */
 #define SVM_REQUESTED        (1u << 15)

@@ -8,7 +8,7 @@
 
 #define BH_CALL        0x42480000u /* "BH" */
 #define BH_CALL_MASK   0xffff0000u
-#define BH_ABI_VERSION 2u
+#define BH_ABI_VERSION 3u
 #define BH_BELL_MIN    32u        /* vectors below are exceptions' */
 #define BH_START_MAGIC 0x42484453 /* "BHDS": EAX at entry of a BH_BOOT_FLAT domain */
 #define BH_LOG_MAX     160u       /* bytes of one log line */
@@ -53,9 +53,22 @@ enum bh_call {
      * Doorbells by interrupt, since version 2. One that rings interrupts the vCPU that has called
      * BELL last, and no more until RUNG (or WAIT) has taken it back.
      */
-    BH_CALL_BELL = 9,  /* RDI = vector BH_BELL_MIN..FFh; 0: no interrupt, as at start. CPL 0 only */
+    BH_CALL_BELL = 9,  /* RDI = vector BH_BELL_MIN..FFh; 0: no interrupt, as at start. RSI = one of
+                          enum bh_bell_way, since version 3; 0 before. CPL 0 only */
     BH_CALL_RUNG = 10, /* -> RDI = bit n set: the n-th channel has rung since the last call */
     BH_CALLS
+};
+
+/*
+ * How a doorbell comes as an interrupt. Injected ones are for domains with direct interrupts alone:
+ * their APIC doesn't know of them, so that they need no EOI, and TPR as written through the APIC's
+ * own register doesn't hold them back. The hardware's interrupts come first.
+ */
+enum bh_bell_way {
+    BH_BELL_APIC = 0,         /* as any IPI: by the domain's local APIC, which wants an EOI */
+    BH_BELL_INJECTED = 1,     /* by core, once IF is set and CR8 is below the vector's class */
+    BH_BELL_INJECTED_ANY = 2, /* by core, once IF is set: CR8 isn't asked */
+    BH_BELL_WAYS
 };
 
 /* Results, in RAX, as signed 64-bit values. */

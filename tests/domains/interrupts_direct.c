@@ -3,6 +3,7 @@
 #include "domains/lib/cpu.h"
 #include "hw/apic.h"
 #include "tests/domains/interrupts.h"
+#include "tests/domains/x2apic.h"
 
 #define TICKS    100u
 #define TICK     100000u /* of the APIC's timer */
@@ -10,10 +11,14 @@
 #define TIMER    0x40u
 #define BELL     0x51u
 #define STORM    20000u
+#define INJECTED 0x61u /* class 6 */
+#define HALTS    500u
 #define PIC1     0x21
 #define PIC2     0xa1
 
 static const uintptr_t apic = APIC_BASE_DEFAULT;
+
+static unsigned rings; /* by core's injection */
 
 static void end(uint8_t vector)
 {
@@ -81,6 +86,97 @@ static void doorbell(void)
     EXPECT(bh_call(BH_CALL_RUNG, 0, 0, 0).a == 0);
 }
 
+static void expect_held(uint8_t vector)
+{
+    enable();
+    EXPECT(flat_arrived[vector] == 0);
+    disable();
+}
+
+static void expect_taken(uint8_t vector)
+{
+    enable();
+    EXPECT(flat_arrived[vector] == 1);
+    disable();
+    flat_arrived[vector] = 0;
+    EXPECT(bh_call(BH_CALL_RUNG, 0, 0, 0).a == 1);
+}
+
+/* Once the other has rung any exit makes sure that the CPU knows of it. */
+static void ring(void)
+{
+    shared[WORD_RING_ME] = 1;
+    AWAIT(shared[WORD_RING_ME] == 2);
+    rings++;
+    EXPECT(bh_call(BH_CALL_VERSION, 0, 0, 0).result == BH_ABI_VERSION);
+}
+
+static void no_end(uint8_t vector)
+{
+    (void)vector;
+}
+
+static void injected(void)
+{
+    flat_print("case: a doorbell that core injects is no interrupt of the APIC's");
+    on_interrupt = no_end;
+    EXPECT(bh_call(BH_CALL_BELL, INJECTED, BH_BELL_WAYS, 0).result == BH_E_ARG);
+    EXPECT(bh_call(BH_CALL_BELL, INJECTED, BH_BELL_INJECTED, 0).result == BH_OK);
+    for (unsigned i = 0; i < 3; i++) { /* no EOI, and yet the next one comes */
+        ring();
+        EXPECT(flat_arrived[INJECTED] == 0);
+        EXPECT(!(mmio_read32(apic + 0x200 + INJECTED / 32 * 0x10) >> INJECTED % 32 & 1));
+        expect_taken(INJECTED);
+    }
+    ring();
+    write_cr8(INJECTED >> 4 | 1);
+    expect_held(INJECTED);
+    write_cr8((INJECTED >> 4) - 1);
+    expect_taken(INJECTED);
+
+    write_cr8(15);
+    EXPECT(bh_call(BH_CALL_BELL, INJECTED, BH_BELL_INJECTED_ANY, 0).result == BH_OK);
+    ring();
+    EXPECT(flat_arrived[INJECTED] == 0);
+    expect_taken(INJECTED);
+    write_cr8(0);
+}
+
+/* 15.21.4: whatever their vectors. */
+static void physical_first(void)
+{
+    flat_print("case: the hardware's interrupts come before injected ones");
+    on_interrupt = end;
+    forget_arrivals();
+    ring();
+    mmio_write32(apic + APIC_ICR_LOW, APIC_ICR_SELF | TIMER);
+    EXPECT(arrivals == 0);
+    enable();
+    EXPECT(arrivals == 2 && order[0] == TIMER && order[1] == INJECTED);
+    disable();
+    flat_arrived[INJECTED] = 0;
+    EXPECT(bh_call(BH_CALL_RUNG, 0, 0, 0).a == 1);
+}
+
+/* Nothing else wakes it: a doorbell that came between STI and HLT and didn't would be the last. */
+static void halts(void)
+{
+    flat_print("case: %u times HLT ends by a doorbell that core injects", HALTS);
+    on_interrupt = no_end;
+    for (unsigned i = 0; i < HALTS; i++) {
+        flat_arrived[INJECTED] = 0;
+        shared[WORD_RING_ME] = 1;
+        for (unsigned wait = i % 50 * 20; wait > 0; wait--)
+            __asm__ volatile("pause");
+        while (flat_arrived[INJECTED] == 0)
+            __asm__ volatile("sti; hlt; cli" : : : "memory");
+        rings++;
+        AWAIT(shared[WORD_RING_ME] == 2);
+        EXPECT(bh_call(BH_CALL_RUNG, 0, 0, 0).a == 1);
+    }
+    flat_print("%u doorbells were injected", rings);
+}
+
 static void storm(void)
 {
     flat_print("case: a storm of doorbells");
@@ -98,5 +194,8 @@ void run_direct(void)
     ticks();
     nmi();
     doorbell();
+    injected();
+    physical_first();
+    halts();
     storm();
 }

@@ -366,7 +366,8 @@ static void doorbells(void)
     begin("doorbells are an interrupt, and one at a time");
     EXPECT(bh_call(BH_CALL_BELL, 0x1f, 0, 0).result == BH_E_ARG);
     EXPECT(bh_call(BH_CALL_BELL, 0x100, 0, 0).result == BH_E_ARG);
-    EXPECT(bh_call(BH_CALL_BELL, BELL, 0, 0).result == BH_OK);
+    EXPECT(bh_call(BH_CALL_BELL, BELL, BH_BELL_INJECTED, 0).result == BH_E_ARG);
+    EXPECT(bh_call(BH_CALL_BELL, BELL, BH_BELL_APIC, 0).result == BH_OK);
     EXPECT(bh_call(BH_CALL_RUNG, 0, 0, 0).a == 0);
     shared[WORD_VIRTUAL_READY] = 1;
     while (!shared[WORD_STORM_OVER]) {

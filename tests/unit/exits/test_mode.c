@@ -373,7 +373,7 @@ static void cr8_is_the_task_priority(void **state)
     assert_int_equal(cpu_model.apic_log.count, 1);
     assert_int_equal(cpu_model.apic_log.write[0].reg, APIC_TPR);
     assert_int_equal(cpu_model.apic_log.write[0].value, 0xc0);
-    assert_int_equal(vmcb.v_intr, 0x123456780full);
+    assert_int_equal(vmcb.v_intr, 0x123456780cull); /* V_TPR as well: 15.21.2 */
 }
 
 /* 7.8.1: of eight numbers two aren't memory types. */

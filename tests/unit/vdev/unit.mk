@@ -10,4 +10,4 @@ define vdev_test
 unit/vdev/$(1) = $$(VDEV_ON_MODEL)
 unit-flags/vdev/$(1) = $$(EXITS_FLAGS)
 endef
-$(foreach test,test_apic test_pci test_pci_bars test_ioapic test_keyboard test_rtc test_injection,$(eval $(call vdev_test,$(test))))
+$(foreach test,test_apic test_pci test_pci_bars test_ioapic test_keyboard test_rtc test_injection test_bell,$(eval $(call vdev_test,$(test))))
