@@ -32,6 +32,19 @@ def elf(is_64, code=CODE):
     return header + table + content
 
 
+def bzimage(is_right=True):
+    """One that asks for what Debian's kernels ask for."""
+    image = bytearray(4096)
+    image[0x1f1] = 1  # setup sectors
+    struct.pack_into("<H2s4sH", image, 0x1fe, 0xaa55, b"\xeb\x6a", b"HdrS" if is_right else b"none",
+                     0x20f)
+    image[0x211] = 1  # loaded high
+    struct.pack_into("<I", image, 0x22c, 0x7fffffff)  # the initrd's end
+    struct.pack_into("<IBBHI", image, 0x230, 0x200000, 1, 21, 3, 2047)
+    struct.pack_into("<QI", image, 0x258, 0x1000000, 0x2000000)
+    return bytes(image)
+
+
 def inputs():
     own = multiboot(0x10003, CODE, CODE, 0, CODE + 8192, CODE + 32)
     return [elf(True), elf(False), own + bytes(96)]

@@ -6,21 +6,11 @@ import struct
 import package
 import policy_image
 from machine import bulkhead
-from policy_image import PolicyImage
+from policy_image import PolicyImage, minisign, policy_names, signed_again
 from testing import Failure, cases
 
 CORE_BASE = 0x11000000
 ALTERED = r"module policy was altered after it was signed"
-
-
-def minisign(secret, file, signature, *options):
-    package.must_run("minisign", "-S", "-s", secret, "-m", file, "-x", signature, *options)
-
-
-def signed_again(parts, directory, *options):
-    """The package with its image signed by its author once more."""
-    minisign(directory / "author.key", parts.policy, parts.signature, *options)
-    return parts
 
 
 def edit(damage):
@@ -238,9 +228,8 @@ def test_domain_file_says_hashes():
 
 def test_kernel_that_is_none():
     """A file of the right hash that is no Linux kernel is refused."""
-    files = {**package.LAPTOP_FILES, "work.kernel": package.LAPTOP_FILES["vault.image"]}
-    with bulkhead(files=files) as machine:
-        machine.expect_refusal(r"the kernel is no bzImage: work")
+    refused(policy_names("work.kernel", package.LAPTOP_FILES["vault.image"]),
+            r"the kernel is no bzImage: work")
 
 
 # The machine.

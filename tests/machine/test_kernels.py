@@ -13,6 +13,7 @@ import tempfile
 
 import package
 from machine import TROUBLE, bulkhead
+from policy_image import policy_names
 from testing import Failure, cases, contains, equal, limit
 
 sys.path[:0] = [str(package.ROOT / "domains/work"), str(package.ROOT / "tests/fuzz")]
@@ -198,5 +199,7 @@ def test_bad_kernel(place, without, reason):
         kernel = pathlib.Path(name, "kernel")
         content = kernels.elf(True, place)
         kernel.write_bytes(content.replace(without, bytes(len(without))) if without else content)
-        with kernel_machine(kernel, boot="pvh") as machine:
+        files = pathlib.Path(name, "good")
+        files.write_bytes(kernels.elf(True))
+        with kernel_machine(files, boot="pvh", change=policy_names("work.kernel", kernel)) as machine:
             machine.expect_refusal(reason)

@@ -2,11 +2,15 @@
 import pathlib
 import re
 import subprocess
+import sys
 import tempfile
 
 from testing import Failure
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+sys.path.append(str(ROOT / "tests/fuzz"))
+import kernels
+
 POLICYC = ROOT / "build" / "policyc"
 LAPTOP = ROOT / "policy" / "laptop.policy"
 NAMES = re.compile(r'^\s*(?:kernel|initrd|boot flat)\s+"([^"]+)"', re.MULTILINE)
@@ -45,7 +49,8 @@ class Author:
         options = []
         for name in NAMES.findall(policy.read_text()):
             path = self.path / name
-            path.write_bytes(name.encode() * 100)
+            content = name.encode() * 100
+            path.write_bytes(kernels.bzimage() + content if name.endswith(".kernel") else content)
             options += ["--files", f"{name}={path}"]
         return options
 

@@ -5,7 +5,7 @@ import pathlib
 import stat
 import subprocess
 
-from author import IO, LAPTOP, NAMES, OK, POLICY, ROOT, USAGE, Author, minisign, policyc
+from author import IO, LAPTOP, NAMES, OK, POLICY, ROOT, USAGE, Author, kernels, minisign, policyc
 from testing import cases, contains, equal
 
 SHIPPED = {path.stem: (path,) for path in
@@ -131,6 +131,61 @@ def test_assertions_print_the_path():
              "check")
     contains(text, "work reaches com2 by port 0x2f8", "check")
     contains(text, "nic does DMA in work's memory", "check")
+
+
+KERNEL_POLICY = """policy "kernel" {{
+    version 1
+    machine "{machine}"
+    domain a {{
+        {kind} untrusted
+        cores 0
+        interrupts {interrupts}
+        memory {memory}
+        boot {boot} {{ kernel "k" {more} }}
+    }}
+}}
+"""
+PRIMARY = {"kind": "primary", "interrupts": "direct", "memory": "rest", "more": ""}
+MICROVM = {"kind": "microvm", "interrupts": "virtual", "memory": "4 MiB", "more": ""}
+MULTIBOOT = kernels.multiboot(3)
+
+
+@cases({
+    "bzimage": (kernels.bzimage(), PRIMARY | {"boot": "linux"}, None),
+    "no-bzimage": (kernels.bzimage(False), PRIMARY | {"boot": "linux"},
+                   "a can't boot k: the kernel is no bzImage. Use a relocatable"),
+    "cmdline": (kernels.bzimage()[:0x238] + bytes(4) + kernels.bzimage()[0x23c:],
+                PRIMARY | {"boot": "linux", "more": 'cmdline "x"'},
+                "the command line is longer than the kernel takes. Shorten"),
+    "pvh": (kernels.elf(True), PRIMARY | {"boot": "pvh"}, None),
+    "pvh-microvm": (kernels.elf(False), MICROVM | {"boot": "pvh"}, None),
+    "small-microvm": (kernels.elf(False), MICROVM | {"boot": "pvh", "memory": "2 MiB"},
+                      "k wants to lie at 0x200000, 0x10 bytes long, which isn't all memory of a"),
+    "over-core": (kernels.elf(True, 0x11000000), PRIMARY | {"boot": "pvh"},
+                  "k wants to lie at 0x11000000"),
+    "into-pool": (kernels.elf(True, 0x10000000 - 0x1000), PRIMARY | {"boot": "pvh"},
+                  "k wants to lie at 0xffff000"),
+    "over-rom": (kernels.elf(True, 0xf0000), PRIMARY | {"boot": "pvh"}, "k wants to lie at 0xf0000"),
+    "no-note": (kernels.elf(True).replace(kernels.NOTE, bytes(len(kernels.NOTE))),
+                PRIMARY | {"boot": "pvh"}, "the kernel has no PVH entry. Use an uncompressed"),
+    "no-elf": (kernels.bzimage(), PRIMARY | {"boot": "pvh"}, "the kernel is no ELF program for x86"),
+    "multiboot": (kernels.elf(False), MICROVM | {"boot": "multiboot"}, None),
+    "no-multiboot": (kernels.elf(False).replace(MULTIBOOT, bytes(len(MULTIBOOT))),
+                     MICROVM | {"boot": "multiboot"}, "the kernel has no Multiboot 1 header"),
+})
+def test_kernels(kernel, words, error):
+    """A kernel that core would not boot is refused when the policy is built, at its name."""
+    with Author() as author:
+        policy, path, image = (author.path / name for name in ("a.policy", "k", "a.img"))
+        machine = ROOT / "policy/machines/qemu-q35.machine"
+        policy.write_text(KERNEL_POLICY.format(machine=machine, **words))
+        path.write_bytes(kernel)
+        text = policyc("build", policy, "--files", f"k={path}", "--key", author.secret, "-o", image,
+                       code=POLICY if error else OK)
+        equal(image.exists(), error is None, "an image")
+        if error:
+            contains(text, f"{policy}:9:", "the place")
+            contains(text, error, "what is said")
 
 
 def test_errors_leave_nothing():

@@ -84,5 +84,6 @@ enum exit_code command_build(char **arguments)
     if (code == EXIT_OK)
         code = build(&front, &options);
     front_free(&front);
+    named_files_free(&options.files);
     return code;
 }

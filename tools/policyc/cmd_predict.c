@@ -59,6 +59,7 @@ static void free_all(struct prediction *p)
     free(p->embedded.bytes);
     for (unsigned i = 0; i < GRUB_SCRIPTS_MAX; i++)
         free(p->script[i].bytes);
+    named_files_free(&p->options.files);
 }
 
 /* ---- what core will find ---- */

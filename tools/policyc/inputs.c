@@ -14,34 +14,48 @@ enum exit_code named_files_parse(struct named_files *files, char ***at, const ch
     return EXIT_OK;
 }
 
-/* Size and hash of one file. */
+/* All that is left in the file, which may be a pipe; 0 or errno. */
+static int read_all(FILE *file, uint8_t **bytes, size_t *size)
+{
+    size_t room = 1 << 20, got = 0;
+    uint8_t *more = malloc(room);
+
+    *bytes = more;
+    while (more != NULL) {
+        got += fread(*bytes + got, 1, room - got, file);
+        *size = got;
+        if (got < room)
+            return ferror(file) != 0 ? errno : got == 0 ? ENODATA : 0;
+        more = realloc(*bytes, room *= 2);
+        *bytes = more != NULL ? more : *bytes;
+    }
+    return ENOMEM;
+}
+
+/* Content, size and hash of one file. */
 static enum exit_code read_fact(char *option, struct file_fact *fact)
 {
-    char *path = strchr(option, '=') + 1, buffer[1 << 16];
-    struct sign_hash *hash = sign_hash_begin();
+    char *path = strchr(option, '=') + 1;
+    struct sign_hash *hash;
     FILE *file = fopen(path, "rb");
-    size_t got;
+    uint8_t *bytes = NULL;
+    size_t size = 0;
     int error = errno;
 
     path[-1] = 0;
-    fact->name = option;
-    fact->size = 0;
-    if (hash != NULL && file != NULL) {
-        while ((got = fread(buffer, 1, sizeof(buffer), file)) != 0) {
-            sign_hash_add(hash, buffer, got);
-            fact->size += got;
-        }
-        error = ferror(file) != 0 ? errno : 0;
-        if (error == 0 && fact->size == 0)
-            error = ENODATA;
-    }
-    if (file != NULL)
+    if (file != NULL) {
+        error = read_all(file, &bytes, &size);
         fclose(file);
-    if (hash != NULL)
-        sign_hash_end(hash, fact->sha256);
-    if (hash == NULL || file == NULL || error != 0)
+    }
+    *fact = (struct file_fact){.name = option, .size = size, .bytes = bytes};
+    if (file == NULL || error != 0)
         return fail(EXIT_IO, "%s can't be read: %s", path,
                     error == ENODATA ? "it is empty" : strerror(error));
+    hash = sign_hash_begin();
+    if (hash == NULL)
+        return fail(EXIT_IO, "out of memory");
+    sign_hash_add(hash, bytes, size);
+    sign_hash_end(hash, fact->sha256);
     return EXIT_OK;
 }
 
@@ -58,6 +72,12 @@ enum exit_code named_files_read(struct named_files *files, const char *command)
                             command, files->fact[i].name, command);
     }
     return EXIT_OK;
+}
+
+void named_files_free(struct named_files *files)
+{
+    for (unsigned i = 0; i < files->count; i++)
+        free((void *)(uintptr_t)files->fact[i].bytes);
 }
 
 const struct file_fact *named_files_find(const struct named_files *files, const char *name)

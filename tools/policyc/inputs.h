@@ -17,8 +17,9 @@ struct named_files {
 /* Take the NAME=PATH... behind --files; *at stands on that, and on the last of them afterwards. */
 enum exit_code named_files_parse(struct named_files *files, char ***at, const char *command);
 
-/* Read each once: its size and hash. */
+/* Read each once: content, size and hash. To be freed, also after an error. */
 enum exit_code named_files_read(struct named_files *files, const char *command);
+void named_files_free(struct named_files *files);
 
 /* NULL if there is none of that name. */
 const struct file_fact *named_files_find(const struct named_files *files, const char *name);

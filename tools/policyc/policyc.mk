@@ -4,9 +4,10 @@ POLICYC_BUILD := $(BUILD)/policyc.o
 POLICYC_FRONT := $(filter-out tools/policyc/front/%.l,$(wildcard tools/policyc/front/*.c))
 POLICYC_FRONT_GENERATED := $(POLICYC_BUILD)/parser.c $(POLICYC_BUILD)/lexer.c
 POLICYC_PARTS := $(wildcard $(addprefix tools/policyc/,emit/*.c verify/*.c sign/*.c predict/*.c))
-# What core will say of an image, and how it writes its log.
+POLICYC_KERNELS := $(addprefix core/domain/,start.c linux.c memory_map.c kernel.c elf.c pvh.c multiboot1.c)
+# What core will say of an image and of kernels, and how it writes its log.
 POLICYC_CORE := $(addprefix core/policy/,check.c image.c domains.c devices.c rights.c minisig.c) \
-	lib/evlog.c lib/format.c
+	$(POLICYC_KERNELS) lib/evlog.c lib/format.c
 POLICYC_MAIN := $(wildcard tools/policyc/*.c)
 POLICYC_SOURCES := $(POLICYC_FRONT) $(POLICYC_PARTS) $(POLICYC_MAIN)
 POLICYC_OBJECTS := $(POLICYC_SOURCES:tools/policyc/%.c=$(POLICYC_BUILD)/%.o) \

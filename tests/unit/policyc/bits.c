@@ -9,8 +9,7 @@ static unsigned add(struct file_fact *facts, unsigned count, const char *name)
 {
     if (name == NULL || count == FACTS)
         return count;
-    facts[count].name = name;
-    facts[count].size = 4096;
+    facts[count] = (struct file_fact){.name = name, .size = 4096};
     memset(facts[count].sha256, 0xaa, 32);
     return count + 1;
 }

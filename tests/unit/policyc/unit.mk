@@ -1,5 +1,6 @@
 # policyc without its commands, built once for all tests of it.
 policyc_tested := lib/evlog.c $(POLICYC_FRONT) $(POLICYC_FRONT_GENERATED) $(POLICYC_PARTS) \
+	$(POLICYC_KERNELS) \
 	$(addprefix tools/policyc/,dump_read.c dump_text.c dump_json.c)
 policyc_objects := $(patsubst %.c,$(BUILD)/tests/unit/policyc/objects/%.o,$(policyc_tested))
 policyc_archive := $(BUILD)/tests/unit/policyc/policyc.a

@@ -9,6 +9,7 @@ struct file_fact {
     const char *name;
     uint64_t size;
     uint8_t sha256[32];
+    const uint8_t *bytes; /* `size` of them; NULL: its content isn't known */
 };
 
 struct image {

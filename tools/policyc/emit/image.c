@@ -66,9 +66,12 @@ static bool add_file(struct emission *emission, unsigned domain, struct text nam
 
 static bool check_fit(struct emission *emission, const struct domain *domain)
 {
+    bool is_flat = domain->flat.at.line != 0;
     const struct file_fact *fact =
-        domain->flat.at.line != 0 ? find_fact(emission, domain->flat.value) : NULL;
+        find_fact(emission, is_flat ? domain->flat.value : domain->kernel.value);
 
+    if (fact != NULL && !is_flat)
+        return emit_check_kernel(emission, domain, fact);
     if (fact == NULL || fact->size <= ram_from(emission->front, domain, domain->load.value))
         return true;
     return report(

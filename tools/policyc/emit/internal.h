@@ -50,6 +50,10 @@ bool emit_layout(struct front *front, uint64_t image_size, struct layout *layout
 /* Does the domain own a device that does DMA? */
 bool emit_has_dma(const struct emission *emission, unsigned domain);
 
+/* Reports a kernel that core wouldn't boot in this domain. */
+bool emit_check_kernel(struct emission *emission, const struct domain *domain,
+                       const struct file_fact *fact);
+
 /* One domain's rows, then its tables. Row makers return false where there are too many. */
 bool emit_files(struct emission *emission, unsigned domain);
 bool emit_functions(struct emission *emission, unsigned domain);
