@@ -77,6 +77,10 @@ INTERRUPTS_O := $(addprefix $(DOMAINS_O)/tests/domains/, \
 	interrupts.o interrupts_virtual.o interrupts_direct.o)
 $(INTERRUPTS_O): FLAT_EXTRA := -mgeneral-regs-only
 $(eval $(call flat,interrupts,$(FLAT_LIB) $(INTERRUPTS_O)))
+SHARE_O := $(addprefix $(DOMAINS_O)/tests/domains/, share.o share_registers.o \
+	share_state.o share_spin.o)
+$(SHARE_O): FLAT_EXTRA := -mgeneral-regs-only
+$(eval $(call flat,share,$(FLAT_LIB) $(SHARE_O)))
 $(DOMAINS)/%-bare.elf: tests/domains/bare.S $(DOMAINS)/%.bin
 	@$(CC) -m32 -nostdlib -static -no-pie -Iinclude -DFLAT='"$(DOMAINS)/$*.bin"' \
 		-Wl,-Ttext=0x4001000,--section-start=.multiboot=0x4000000,--build-id=none -o $@ $<

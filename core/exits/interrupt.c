@@ -51,8 +51,8 @@ static void take_pending_nmi(struct vcpu *vcpu, struct vlapic *apic)
         vcpu->inject.nmi_pending = true;
 }
 
-/* The CPU's timer is set for what comes first: the domain's timer, or a look soon. */
-static void set_timer(const struct vcpu *vcpu, const struct vlapic *apic, bool soon)
+/* The vCPU is looked at again for what comes first: the domain's timer, or a look soon. */
+static void set_timer(struct vcpu *vcpu, const struct vlapic *apic, bool soon)
 {
     uint64_t deadline = vlapic_deadline(apic);
 
@@ -60,7 +60,7 @@ static void set_timer(const struct vcpu *vcpu, const struct vlapic *apic, bool s
         deadline -= vcpu->vmcb->tsc_offset;
     if (soon && time_after(SHADOW_US) < deadline)
         deadline = time_after(SHADOW_US);
-    timer_set(deadline);
+    svm_set_deadline(vcpu, deadline);
 }
 
 static void offer(struct vcpu *vcpu, struct vlapic *apic)

@@ -48,6 +48,8 @@ static void reset(struct vcpu *vcpu)
     vmcb->rflags = RFLAGS_FIXED;
     vmcb->dr6 = INIT_DR6;
     vmcb->dr7 = INIT_DR7;
+    for (unsigned i = 0; i < 4; i++) /* the vCPU is current: they are in the CPU */
+        write_dr(i, 0);
     vmcb->cr2 = 0;
     vmcb->cpl = 0;
     vmcb->interrupt_shadow = 0;
@@ -80,31 +82,49 @@ static bool never(struct vcpu *vcpu)
 
 _Noreturn void exits_park(struct vcpu *vcpu)
 {
-    __atomic_fetch_add(&vcpu->shared->parked, 1, __ATOMIC_RELEASE);
+    __atomic_store_n(&vcpu->parked, true, __ATOMIC_RELEASE);
     svm_sleep(vcpu, never);
     svm_leave(vcpu);
+}
+
+/*
+ * One that another vCPU keeps from its core parks as soon as it has the core again, before it does
+ * anything else. So two domains that share two cores and stop at once don't wait for each other.
+ */
+static bool is_off(const struct vcpu *vcpu)
+{
+    return !svm_is_current(vcpu) || __atomic_load_n(&vcpu->parked, __ATOMIC_ACQUIRE);
+}
+
+/* False if it takes too long. */
+static bool await_end(const struct vcpu *vcpu, uint64_t deadline)
+{
+    while (!is_off(vcpu)) {
+        if (time_is_over(deadline))
+            return false;
+        pause();
+    }
+    return true;
 }
 
 void exits_park_others(struct vcpu *vcpu)
 {
     uint64_t deadline = time_after(PARK_LIMIT_US);
-    uint32_t others = 0;
+    bool all = true;
 
     for (unsigned id = 0; id < vcpu->domain->ncores; id++) {
         struct vcpu *other = svm_vcpu_of(vcpu->index, id);
 
-        if (!other || other == vcpu) /* one that isn't there yet will see the end */
-            continue;
-        svm_request(other, SVM_REQUEST_STOP);
-        others++;
+        if (other && other != vcpu) /* one that isn't there yet will see the end */
+            svm_request(other, SVM_REQUEST_STOP);
     }
-    while (__atomic_load_n(&vcpu->shared->parked, __ATOMIC_ACQUIRE) < others) {
-        if (time_is_over(deadline)) {
-            print("%s: a core of it doesn't answer", vcpu->domain->name);
-            return;
-        }
-        pause();
+    for (unsigned id = 0; id < vcpu->domain->ncores; id++) {
+        const struct vcpu *other = svm_vcpu_of(vcpu->index, id);
+
+        all = all && (!other || other == vcpu || await_end(other, deadline));
     }
+    if (!all)
+        print("%s: a core of it doesn't answer", vcpu->domain->name);
 }
 
 /*
@@ -136,10 +156,14 @@ static bool is_asked(struct vcpu *vcpu)
 
 void exits_attend(struct vcpu *vcpu)
 {
-    answer(vcpu,
-           __atomic_fetch_and(&vcpu->requests, (uint16_t)~SVM_REQUESTS_TOLD, __ATOMIC_ACQ_REL));
+    uint32_t asked =
+        __atomic_fetch_and(&vcpu->requests, (uint16_t)~SVM_REQUESTS_TOLD, __ATOMIC_ACQ_REL);
+
+    answer(vcpu, asked);
     if (__atomic_load_n(&vcpu->shared->stopped, __ATOMIC_ACQUIRE))
         exits_park(vcpu);
     if (vcpu->waits)
         svm_sleep(vcpu, is_asked);
+    else if (asked & SVM_REQUEST_TURN)
+        exits_offer(vcpu);
 }

@@ -137,6 +137,66 @@ static inline void write_xcr0(uint64_t value)
     __asm__ volatile("xsetbv" : : "c"(0), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)));
 }
 
+static inline uint64_t read_xcr0(void)
+{
+    uint32_t low, high;
+
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return (uint64_t)high << 32 | low;
+}
+
+/* x87, SSE and wider registers. XSAVE's: those that are in XCR0, too; CR4.OSXSAVE is set. */
+static inline void xsave(void *area, uint64_t components)
+{
+    __asm__ volatile("xsave64 (%0)"
+                     :
+                     : "r"(area), "a"((uint32_t)components), "d"((uint32_t)(components >> 32))
+                     : "memory");
+}
+
+static inline void xrstor(const void *area, uint64_t components)
+{
+    __asm__ volatile("xrstor64 (%0)"
+                     :
+                     : "r"(area), "a"((uint32_t)components), "d"((uint32_t)(components >> 32))
+                     : "memory");
+}
+
+static inline void fxsave(void *area)
+{
+    __asm__ volatile("fxsave64 (%0)" : : "r"(area) : "memory");
+}
+
+static inline void fxrstor(const void *area)
+{
+    __asm__ volatile("fxrstor64 (%0)" : : "r"(area) : "memory");
+}
+
+/*
+ * Where the last x87 instruction and its operand lay: a load of core's own, in a state in which it
+ * raises nothing, replaces them. The registers are void then.
+ */
+static inline void forget_fpu_pointers(void)
+{
+    static const uint32_t zero;
+
+    __asm__ volatile("fnclex; emms; fildl %0" : : "m"(zero));
+}
+
+/* CR4.PKE is set. */
+static inline uint32_t read_pkru(void)
+{
+    uint32_t value, high;
+
+    __asm__ volatile("rdpkru" : "=a"(value), "=d"(high) : "c"(0));
+    return value;
+}
+
+static inline void write_pkru(uint32_t value)
+{
+    __asm__ volatile("wrpkru" : : "a"(value), "c"(0), "d"(0) : "memory");
+}
+
 /* DR0 to DR3: the addresses of breakpoints, which core has none of. */
 static inline uint64_t read_dr(unsigned number)
 {

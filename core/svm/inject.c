@@ -126,9 +126,10 @@ void inject_nmi(struct vcpu *vcpu)
 
     if (!inject->nmi_pending)
         return;
-    if (inject->nmi_ending) { /* IRET is next: see it end */
+    if (inject->nmi_ending) {  /* IRET is next: see it end */
+        if (!inject->stepping) /* asked twice before it runs, TF is core's by now */
+            inject->tf = vmcb->rflags & RFLAGS_TF;
         inject->stepping = true;
-        inject->tf = vmcb->rflags & RFLAGS_TF;
         vmcb->rflags |= RFLAGS_TF;
         return;
     }

@@ -1,4 +1,4 @@
-/* Which vCPU a CPU runs next, with which ASID; and what CPUs ask of each other. */
+/* What CPUs ask of each other's vCPUs, and what a CPU sees to before VMRUN. */
 #include "core/svm/run.h"
 
 #include "core/platform/platform.h"
@@ -10,20 +10,6 @@
 
 struct svm_cpu svm_cpus[BH_MAX_CORES];
 
-/* Leaves nothing of core's in the x87 and SSE registers that a domain could read. */
-static void clear_fpu(void)
-{
-    static const _Alignas(16) struct {
-        uint16_t fcw;
-        uint8_t zero[22];
-        uint32_t mxcsr;
-        uint8_t rest[484];
-    } clean = {.fcw = 0x37f, .mxcsr = 0x1f80};
-
-    _Static_assert(sizeof(clean) == 512, "FXSAVE image");
-    __asm__ volatile("fxrstor64 %0" : : "m"(clean));
-}
-
 _Noreturn void svm_run(unsigned cpu, svm_exit_handler *attend)
 {
     struct svm_cpu *own = &svm_cpus[cpu];
@@ -31,26 +17,42 @@ _Noreturn void svm_run(unsigned cpu, svm_exit_handler *attend)
     for (unsigned i = 0; i < own->count; i++) {
         own->queue[i]->attend = attend;
     }
-    clear_fpu();
-    svm_loop(own->queue[0], &own->stack);
+    schedule_start(own);
+    svm_loop(own->current, &own->stack);
 }
 
 _Noreturn void svm_leave(struct vcpu *vcpu)
 {
     if ((uint32_t)vcpu->vmcb->exitcode == UINT32_MAX) /* VMEXIT_INVALID, also as QEMU cuts it */
         asid_distrust(&svm_cpus[vcpu->cpu].asids);
-    svm_resume(svm_cpus[vcpu->cpu].stack);
+    svm_resume(vcpu, svm_cpus[vcpu->cpu].stack);
 }
 
 void svm_sleep(struct vcpu *vcpu, svm_wake_condition *is_over)
 {
+    vcpu->deadline = TIMER_NEVER; /* who sleeps sets it again, if it is to be woken by one */
     __atomic_store_n(&vcpu->asleep, is_over, __ATOMIC_SEQ_CST);
     svm_ask(vcpu, SVM_REQUEST_SCHEDULE);
+}
+
+bool svm_is_current(const struct vcpu *vcpu)
+{
+    return __atomic_load_n(&svm_cpus[vcpu->cpu].current, __ATOMIC_SEQ_CST) == vcpu;
+}
+
+/* It waits for its turn, at whose beginning it looks. Asked in this order: as it falls asleep it
+ * is current. */
+static bool is_queued(const struct vcpu *vcpu)
+{
+    return !svm_is_current(vcpu) && !__atomic_load_n(&vcpu->asleep, __ATOMIC_SEQ_CST);
 }
 
 /* Where a domain takes the CPU's interrupts itself, only an NMI gets it out. */
 bool svm_kick(const struct vcpu *vcpu)
 {
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (is_queued(vcpu))
+        return true;
     if (!vcpu->take_interrupts)
         return smp_kick(vcpu->cpu);
     return apic_send(cpu_areas[vcpu->cpu].cpu.apic_id, APIC_MODE_FIXED | VECTOR_WAKE);
@@ -81,8 +83,9 @@ void svm_host_window(struct vcpu *vcpu)
 {
     svm_window(vcpu->vmcb, vcpu->host, false, vcpu->take_interrupts != 0);
     if (vcpu->take_interrupts)
-        enable_interrupts();             /* GIF is clear: nothing is taken, VMRUN sees IF */
-    svm_ask(vcpu, SVM_REQUEST_SCHEDULE); /* what came may have been a wake-up */
+        enable_interrupts();                     /* GIF is clear: nothing is taken, VMRUN sees IF */
+    svm_cpus[vcpu->cpu].others_at = TIMER_NEVER; /* svm_attend() sees to it */
+    svm_ask(vcpu, SVM_REQUEST_SCHEDULE);         /* what came may have been a wake-up */
 }
 
 void svm_flush_tlb(struct vcpu *vcpu)
@@ -137,35 +140,6 @@ void svm_flush_domain(unsigned index)
             svm_check_void(vcpu);
         }
     }
-}
-
-/* The vCPU whose turn it is; NULL if all sleep. One that wakes is preferred. */
-static struct vcpu *choose(struct svm_cpu *cpu)
-{
-    for (unsigned i = 1; i <= cpu->count; i++) {
-        unsigned turn = (cpu->turn + i) % cpu->count;
-        struct vcpu *vcpu = cpu->queue[turn];
-
-        if (vcpu->asleep ? vcpu->asleep(vcpu) : vcpu == cpu->current) {
-            vcpu->asleep = NULL;
-            cpu->turn = turn;
-            return vcpu;
-        }
-    }
-    return NULL;
-}
-
-static struct vcpu *wait_for_work(struct svm_cpu *cpu)
-{
-    struct vcpu *current = cpu->current;
-    struct vcpu *next;
-
-    while (!(next = choose(cpu))) {
-        svm_window(current->vmcb, current->host, true, current->take_interrupts != 0);
-        if (current->take_interrupts)
-            enable_interrupts();
-    }
-    return next;
 }
 
 static void keep_translations(struct vcpu *vcpu)
@@ -230,13 +204,13 @@ struct vcpu *svm_attend(struct vcpu *vcpu)
 {
     struct svm_cpu *cpu = &svm_cpus[vcpu->cpu];
 
-    cpu->current = vcpu;
     take_back_flush(cpu, vcpu);
     do {
-        vcpu = wait_for_work(cpu);
+        vcpu = schedule_next(cpu);
         if (__atomic_load_n(&vcpu->requests, __ATOMIC_ACQUIRE) & SVM_REQUESTS_TOLD)
             vcpu->attend(vcpu);
     } while (vcpu->asleep);
     prepare_translations(cpu, vcpu);
+    schedule_timer(cpu);
     return vcpu;
 }

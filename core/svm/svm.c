@@ -5,6 +5,7 @@
 #include "core/platform/platform.h"
 #include "core/svm/check.h"
 #include "core/svm/run.h"
+#include "core/svm/state.h"
 #include "hw/x86.h"
 #include "lib/memory.h"
 
@@ -48,6 +49,7 @@ const uint16_t svm_no_code[2];
 void svm_init(void)
 {
     svm_find_features();
+    state_find_features();
     svm_check_start();
 }
 
@@ -102,8 +104,14 @@ struct vcpu *svm_init_vcpu(const struct bh_header *image, unsigned index, unsign
     vcpu->slot = slot;
     vcpu->cpu = cpu;
     svm_ask(vcpu, SVM_REQUEST_SCHEDULE); /* it has no ASID yet */
+    vcpu->deadline = TIMER_NEVER;
+    if (own->count == 0) {
+        own->current = vcpu;
+        own->others_at = TIMER_NEVER;
+    }
     own->queue[own->count++] = vcpu;
     inject_reset(vcpu);
+    state_init_vcpu(vcpu);
     __atomic_store_n(&vcpu_of[index][id], vcpu, __ATOMIC_SEQ_CST); /* before it looks for an end */
     return vcpu;
 }

@@ -41,7 +41,6 @@ struct svm_domain {
     uint64_t doorbells; /* channels that have rung, one bit each */
     uint32_t bell;      /* rings by interrupt: vector | vCPU << 8 | way << 16; 0: it doesn't */
     bool stopped;
-    uint32_t parked; /* vCPUs that have left it for good */
 };
 
 /*
@@ -54,6 +53,7 @@ struct svm_domain {
 #define SVM_REQUEST_SIPI     (1u << 2) /* take the startup IPI with `sipi_vector` */
 #define SVM_REQUEST_NMI      (1u << 3) /* take an NMI */
 #define SVM_REQUEST_BELL     (1u << 4) /* take the doorbell's interrupt: exits/interrupt.c */
+#define SVM_REQUEST_TURN     (1u << 5) /* look what has come while another vCPU had the core */
 #define SVM_REQUEST_FLUSH    (1u << 8) /* none of its cached translations may be used again */
 #define SVM_REQUEST_SCHEDULE (1u << 9) /* another vCPU may have the core now */
 #define SVM_REQUESTED        (1u << 15)
@@ -80,8 +80,10 @@ struct vcpu {
     unsigned id;                    /* which of the domain's vCPUs: it runs on its core[id] */
     unsigned slot;                  /* which of all vCPUs: < BH_MAX_VCPUS */
     unsigned cpu;                   /* core number it runs on */
-    svm_wake_condition *asleep;     /* NULL: it has something to do */
+    svm_wake_condition *asleep;     /* NULL: it has something to do; atomic */
+    uint64_t deadline;              /* when core is to look at it again: svm_set_deadline() */
     struct asid asid;
+    bool parked;           /* it has left its domain for good; atomic */
     bool waits;            /* it had an INIT and no SIPI yet: exits/life.c */
     bool has_started;      /* after an INIT, at least once */
     uint32_t icr_high;     /* as the domain wrote it: vdev/apic.c; */
@@ -155,6 +157,19 @@ void svm_sleep(struct vcpu *vcpu, svm_wake_condition *is_over);
 
 /* Any CPU: what a sleeping vCPU waits for may have come. */
 void svm_wake(const struct vcpu *vcpu);
+
+/*
+ * The vCPU's own CPU: has the vCPU leave its domain, or its sleep's condition asked, when the TSC
+ * has come to `deadline`; TIMER_NEVER: not at all. Replaces the deadline before. While another vCPU
+ * has a turn of its own this waits for the turn's end.
+ */
+void svm_set_deadline(struct vcpu *vcpu, uint64_t deadline);
+
+/*
+ * Any CPU: true while the vCPU is the one that its CPU holds. If it isn't, nothing of it is at
+ * work, and it looks at `requests` before it is again.
+ */
+bool svm_is_current(const struct vcpu *vcpu);
 
 /* Ends the exit that is being handled, from anywhere below the handler, like a return from it. */
 _Noreturn void svm_leave(struct vcpu *vcpu);

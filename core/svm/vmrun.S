@@ -98,9 +98,10 @@ resume:
     jmp resume
 
     .globl svm_resume
-/* _Noreturn void svm_resume(uint64_t stack) */
+/* _Noreturn void svm_resume(struct vcpu *vcpu, uint64_t stack) */
 svm_resume:
-    mov %rdi, %rsp
+    mov %rsi, %rsp
+    mov %rdi, (%rsp)
     jmp resume
 
     .globl svm_window

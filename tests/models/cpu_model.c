@@ -54,12 +54,18 @@ uint8_t in8(uint16_t port)
 uint64_t read_msr(uint32_t msr)
 {
     cpu_model.msr_reads++;
+    if (msr == MSR_TSC_AUX && cpu_model.has_aux)
+        return cpu_model.aux;
     return cpu_model_msr(msr);
 }
 
 void write_msr(uint32_t msr, uint64_t value)
 {
     note(&cpu_model.msr_log, msr, value);
+    if (msr == MSR_TSC_AUX) {
+        cpu_model.aux = value;
+        cpu_model.has_aux = true;
+    }
 }
 
 struct cpuid cpu_model_cpuid(uint32_t leaf, uint32_t subleaf)
@@ -108,6 +114,61 @@ void write_xcr0(uint64_t value)
     assert_int_equal(value & ~cpu_model.features, 0);
     assert_true(!(value & XCR0_AVX) || value & XCR0_SSE);
     cpu_model.xcr0 = value;
+}
+
+uint64_t read_xcr0(void)
+{
+    assert_true(cpu_model.cr4 & CR4_OSXSAVE);
+    return cpu_model.xcr0;
+}
+
+/* Components that XCR0 hasn't switched on stay where they are (APM vol. 4, XSAVE). */
+static void move_fpu(void *to, const void *from, uint64_t components)
+{
+    assert_true(cpu_model.cr4 & CR4_OSXSAVE);
+    components &= cpu_model.xcr0;
+    if (components & (XCR0_X87 | XCR0_SSE))
+        memcpy(to, from, MODEL_LEGACY);
+    if (components & XCR0_AVX)
+        memcpy((char *)to + MODEL_LEGACY, (const char *)from + MODEL_LEGACY,
+               MODEL_FPU - MODEL_LEGACY);
+}
+
+void xsave(void *area, uint64_t components)
+{
+    move_fpu(area, cpu_model.fpu, components);
+}
+
+void xrstor(const void *area, uint64_t components)
+{
+    move_fpu(cpu_model.fpu, area, components);
+}
+
+void fxsave(void *area)
+{
+    memcpy(area, cpu_model.fpu, MODEL_LEGACY);
+}
+
+void fxrstor(const void *area)
+{
+    memcpy(cpu_model.fpu, area, MODEL_LEGACY);
+}
+
+void forget_fpu_pointers(void)
+{
+    cpu_model.fpu_pointer = 0;
+}
+
+uint32_t read_pkru(void)
+{
+    assert_true(cpu_model.cr4 & CR4_PKE);
+    return cpu_model.pkru;
+}
+
+void write_pkru(uint32_t value)
+{
+    assert_true(cpu_model.cr4 & CR4_PKE);
+    cpu_model.pkru = value;
 }
 
 /* Goes on by itself. */

@@ -11,6 +11,8 @@
 
 #define MODEL_WRITES   16
 #define MODEL_TSC_STEP 100 /* between two looks at it */
+#define MODEL_FPU      832 /* x87 and SSE, a header, AVX */
+#define MODEL_LEGACY   512 /* the first of them */
 
 /* The registers that were written, oldest first. */
 struct model_log {
@@ -33,6 +35,11 @@ struct cpu_model {
     uint64_t tsc;
     uint64_t dr[4];
     bool has_rdtscp;
+    uint8_t fpu[MODEL_FPU]; /* as the area of XSAVE */
+    uint64_t fpu_pointer;   /* to the last x87 instruction */
+    uint32_t pkru;
+    uint64_t aux; /* TSC_AUX, once it was written */
+    bool has_aux;
     bool has_interrupts; /* IF */
     uint32_t apic[0x400 / 4];
     uint32_t ioapic[0x100];

@@ -41,8 +41,9 @@ void svm_loop(struct vcpu *vcpu, uint64_t *stack)
     abort();
 }
 
-void svm_resume(uint64_t stack)
+void svm_resume(struct vcpu *vcpu, uint64_t stack)
 {
+    assert_ptr_equal(vcpu, model_current);
     (void)stack;
     longjmp(left, 1);
 }
@@ -73,7 +74,7 @@ void svm_call_host(struct vmcb *guest, struct vmcb *host, void (*function)(void 
     model_has_host = false;
 }
 
-/* FS, GS and so on: the VMCB has them all along. */
+/* FS, GS and so on: the VMCB has them all along, and the CPU last those that were loaded. */
 void svm_save(struct vmcb *vmcb)
 {
     assert_ptr_equal(vmcb, model_current->vmcb);
@@ -81,7 +82,10 @@ void svm_save(struct vmcb *vmcb)
 
 void svm_load(struct vmcb *vmcb)
 {
-    assert_ptr_equal(vmcb, model_current->vmcb);
+    struct vcpu *current = svm_cpus[model_current->cpu].current;
+
+    assert_ptr_equal(vmcb, current->vmcb);
+    model_current = current;
 }
 
 static void set_domain(unsigned index, const char *name, enum bh_interrupts interrupts)

@@ -172,6 +172,7 @@ static void the_local_apic_stays_where_it_is(void **state)
     for (unsigned bit = 0; bit < 64; bit++)
         assert_refused(MSR_APIC_BASE, true, base ^ 1ull << bit);
     image_model.domain[WORK].ncores = 2;
+    image_model.domain[WORK].core[1] = 2;
     vcpu = vcpu_model_init_id(WORK, 1);
     vcpu->requests = SVM_REQUESTED | SVM_REQUEST_SCHEDULE; /* INIT and SIPI have been */
     assert_read(MSR_APIC_BASE, base & ~(uint64_t)APIC_BASE_BSP);

@@ -1,0 +1,29 @@
+/* Domains that share a core: what those of one machine tell each other, and how one of them goes
+ * through its registers. */
+#ifndef TESTS_DOMAINS_SHARE_H
+#define TESTS_DOMAINS_SHARE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "domains/lib/flat.h"
+
+/* What a case expects; one that isn't so is told with its line, and the domain ends. */
+#define EXPECT(condition) expect((condition), #condition, __LINE__)
+void expect(bool is_so, const char *what, int line);
+
+/* The channel's memory, if there is one. */
+struct table {
+    volatile uint64_t beats[2]; /* of each: how often it has seen that it has the core */
+    volatile uint64_t filled;   /* the early one has its own values in all registers */
+    volatile uint64_t asked, answered;
+};
+extern struct table *table;
+
+/* The CPU has protection keys, which CPUID hides. */
+extern bool share_has_keys;
+
+/* Domain `who`, 0 or 1, of two that have the same core. */
+void share_state(unsigned who);
+
+#endif
