@@ -198,49 +198,21 @@ unpack_kernel() {
     mv "$temporary" "$BUILD/kernel"
 }
 
-# build/full-kernel/vmlinuz. Of the package, 70 MB, nothing else is unpacked.
-unpack_full_kernel() {
-    local temporary=$BUILD/full-kernel.new package
-    [ -e "$BUILD/full-kernel/vmlinuz" ] && return
-    rm -rf "$temporary" "$BUILD/full-kernel"
+# unpack_file DIRECTORY FILE PACKAGE PATTERN PURPOSE: build/DIRECTORY/FILE, the package's first
+# file of that pattern. Nothing else is unpacked: the full kernel's package has 70 MB.
+unpack_file() {
+    local directory=$BUILD/$1 file=$2 package=$3 pattern=$4 temporary=$BUILD/$1.new
+    [ -e "$directory/$file" ] && return
+    rm -rf "$temporary" "$directory"
     mkdir -p "$temporary"
-    package=$(kernel_package "$FULL_KERNEL_META")
-    say "downloading $package for tests (its kernel goes to $BUILD/full-kernel)"
+    say "downloading $package for $5 ($file goes to $directory, nothing is installed)"
     download_retrying "$temporary" "$package"
-    # tar ends behind the kernel, which comes early, and so cuts dpkg-deb short.
+    # tar ends behind the file, and so cuts dpkg-deb short.
     { dpkg-deb --fsys-tarfile "$temporary/$package.deb" 2>/dev/null || true; } |
-        tar -xO --wildcards --occurrence=1 './boot/vmlinuz-*' >"$temporary/vmlinuz" ||
-        die "no whole boot/vmlinuz-* in $package. Remove $temporary, then run this again."
+        tar -xO --wildcards --occurrence=1 "./$pattern" >"$temporary/$file" ||
+        die "no whole $pattern in $package. Remove $temporary, then run this again."
     rm "$temporary/$package.deb"
-    mv "$temporary" "$BUILD/full-kernel"
-}
-
-# build/game/invaders.exec
-unpack_game() {
-    local temporary=$BUILD/game.new
-    [ -e "$BUILD/game/invaders.exec" ] && return
-    rm -rf "$temporary" "$BUILD/game"
-    mkdir -p "$temporary"
-    say "downloading $GAME_PACKAGE for tests (unpacked into $BUILD/game, not installed)"
-    download_retrying "$temporary" "$GAME_PACKAGE"
-    dpkg-deb -x "$temporary/$GAME_PACKAGE.deb" "$temporary/root"
-    mv "$temporary/root/boot/invaders.exec" "$temporary/invaders.exec"
-    rm -rf "$temporary/root" "$temporary/$GAME_PACKAGE.deb"
-    mv "$temporary" "$BUILD/game"
-}
-
-# build/fonts/: the framebuffer console's glyphs
-unpack_font() {
-    local temporary=$BUILD/fonts.new
-    [ -e "$BUILD/fonts/$FONT" ] && return
-    rm -rf "$temporary" "$BUILD/fonts"
-    mkdir -p "$temporary"
-    say "downloading $FONT_PACKAGE for the console font (unpacked into $BUILD/fonts, not installed)"
-    download_retrying "$temporary" "$FONT_PACKAGE"
-    dpkg-deb -x "$temporary/$FONT_PACKAGE.deb" "$temporary/root"
-    mv "$temporary/root/usr/share/consolefonts/$FONT" "$temporary/$FONT"
-    rm -rf "$temporary/root" "$temporary/$FONT_PACKAGE.deb"
-    mv "$temporary" "$BUILD/fonts"
+    mv "$temporary" "$directory"
 }
 
 mkdir -p "$BUILD"
@@ -249,8 +221,10 @@ flock 9
 : >"$BUILD/setup.log"
 install_packages
 unpack_kernel
-unpack_font
+unpack_file fonts "$FONT" "$FONT_PACKAGE" "usr/share/consolefonts/$FONT" "the console"
 if [ "$phase" = test ]; then
-    unpack_full_kernel
-    unpack_game
+    full_kernel=
+    [ -e "$BUILD/full-kernel/vmlinuz" ] || full_kernel=$(kernel_package "$FULL_KERNEL_META")
+    unpack_file full-kernel vmlinuz "$full_kernel" 'boot/vmlinuz-*' tests
+    unpack_file game invaders.exec "$GAME_PACKAGE" boot/invaders.exec tests
 fi
