@@ -79,7 +79,8 @@ def build(tests):
 def run_tests(tests):
     """{name: [(result, detail) of each of its tests]}."""
     (COPY / RESULTS).unlink(missing_ok=True)
-    run("tests/run.py", "--json", RESULTS, *tests)
+    run("tests/run.py", "--json", RESULTS,
+        *sorted({test.split(":")[0] if is_unit(test) else test for test in tests}))
     entries = json.loads((COPY / RESULTS).read_text())["tests"]
     found = {test: [(entry["result"], entry["detail"]) for entry in entries
                     if entry["name"] == test or entry["name"].startswith(test + ":")]
