@@ -29,7 +29,7 @@ static uint64_t slot_of(uint64_t code)
 {
     if (code < SVM_SLOT_400)
         return code;
-    if (code >= 0x400 && code - 0x400 < SVM_SLOT_INVALID - SVM_SLOT_400)
+    if (code - 0x400 < SVM_SLOT_INVALID - SVM_SLOT_400) /* what is less wraps */
         return code - 0x400 + SVM_SLOT_400;
     return code == UINT64_MAX || code == UINT32_MAX ? SVM_SLOT_INVALID : SVM_SLOT_OTHER;
 }
@@ -43,7 +43,7 @@ void exits_init_vcpu(struct vcpu *vcpu)
 {
     mode_init_vcpu(vcpu);
     cpuid_init_vcpu(vcpu);
-    fetch_init_vcpu(vcpu);
+    exits_forget_code(vcpu);
     msr_init_vcpu(vcpu);
     vdev_init_vcpu(vcpu);
     if (vcpu->id != 0)
@@ -57,10 +57,9 @@ static __attribute__((noinline)) void handle_in_delivery(struct vcpu *vcpu,
     exits_settle_event(vcpu);
 }
 
-void exits_handle(struct vcpu *vcpu)
+static inline void handle(struct vcpu *vcpu, uint64_t slot)
 {
     struct vmcb *vmcb = vcpu->vmcb;
-    uint64_t slot = slot_of(vmcb->exitcode);
 
     vcpu->exits[slot]++;
     vmcb->eventinj = 0;
@@ -68,6 +67,24 @@ void exits_handle(struct vcpu *vcpu)
         handle_in_delivery(vcpu, handlers[slot]);
     else
         handlers[slot](vcpu);
+}
+
+static __attribute__((noinline)) void handle_any(struct vcpu *vcpu)
+{
+    handle(vcpu, slot_of(vcpu->vmcb->exitcode));
+}
+
+/* Each exit comes by here: the most frequent ones find their slot in few steps. */
+void exits_handle(struct vcpu *vcpu)
+{
+    uint64_t code = vcpu->vmcb->exitcode;
+
+    if (code < SVM_SLOT_400)
+        handle(vcpu, code);
+    else if (code == SVM_EXIT_NPF)
+        handle(vcpu, SVM_SLOT_400);
+    else
+        handle_any(vcpu);
 }
 
 void exit_unexpected(struct vcpu *vcpu)

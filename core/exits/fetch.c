@@ -6,6 +6,7 @@
 
 #include "core/exits/handlers.h"
 #include "core/exits/mode.h"
+#include "core/exits/moves.h"
 #include "core/mm/mm.h"
 #include "core/platform/platform.h"
 #include "core/svm/features.h"
@@ -189,35 +190,15 @@ void exits_find_0f01(struct vcpu *vcpu, uint8_t modrm)
     skip(vcpu, 0x0f01, modrm);
 }
 
-/*
- * Moves that a device or core answered. Which register a move concerns and how wide it is hangs on
- * each of its bytes, so all that they hang on is the key: the registers that decide about mode and
- * address, the domain's page table entries on the way, the bytes.
- */
-#define MOVES      4u /* a vCPU, by the low bits of RIP */
-#define CODE_WORDS 2u
-
-typedef uint64_t code_word __attribute__((aligned(1)));
-
-struct move {
-    const volatile code_word *code; /* CODE_WORDS of them, in the domain's RAM */
-    uint64_t word[CODE_WORDS];      /* what stood there, */
-    uint64_t mask[CODE_WORDS];      /* as far as it is the instruction's */
-    uint64_t rip, cs_base;
-    uint16_t cs_attributes;
-    struct guest_paging paging;
-    struct guest_trace trace;
-    struct insn insn;
-};
-
 /* Owner: the vCPU's CPU. */
 static struct move moves[BH_MAX_VCPUS][MOVES];
 
 /* Nothing equals its code. */
 static const code_word no_code[CODE_WORDS];
-static const struct move no_move = {.code = no_code, .word = {1}, .mask = {1}};
+static const struct move no_move = {
+    .code = no_code, .word = {1}, .mask = {1}, .store = {.code = no_code, .word = 1, .mask = 1}};
 
-void fetch_init_vcpu(struct vcpu *vcpu)
+void exits_forget_code(struct vcpu *vcpu)
 {
     for (unsigned i = 0; i < SVM_PLACES; i++)
         vcpu->places[i].code = svm_no_code;
@@ -280,4 +261,62 @@ const struct insn *exits_fetch_move(struct vcpu *vcpu)
     struct move *move = &vcpu->moves[vcpu->vmcb->rip % MOVES];
 
     return is_same(move, vcpu) ? &move->insn : remember_move(vcpu, move);
+}
+
+/* The tables that an address hangs on, if they aren't too many. */
+static bool take_entries(const struct guest_trace *trace, struct entries *entries)
+{
+    static const uint64_t no_entry;
+
+    for (unsigned i = 0; i < ENTRIES; i++) {
+        entries->at[i] = i < trace->count ? trace->entry[i].at : &no_entry;
+        entries->value[i] = i < trace->count ? trace->entry[i].value : 0;
+    }
+    return trace->count <= ENTRIES;
+}
+
+static const uint64_t *source_of(const struct vcpu *vcpu, const struct insn *insn,
+                                 const struct store *store)
+{
+    return insn->kind == INSN_STORE_I ? &store->immediate
+           : insn->reg == RAX         ? &vcpu->vmcb->rax
+           : insn->reg == RSP         ? &vcpu->vmcb->rsp
+                                      : &vcpu->gpr[insn->reg];
+}
+
+/* With shadow tables the CPU names a linear address: the domain's tables say where it leads. */
+static bool take_operand(const struct vcpu *vcpu, uint64_t gpa, struct store *store)
+{
+    struct guest_paging paging = mode_paging(vcpu);
+    struct guest_trace trace;
+    uint64_t leads_to;
+
+    return guest_translate_traced(&paging, vcpu->vmcb->exitinfo2, &leads_to, &trace) &&
+           leads_to == gpa && take_entries(&trace, &store->operand);
+}
+
+void exits_remember_store(struct vcpu *vcpu, const struct insn *insn, uint64_t gpa)
+{
+    const struct vmcb *vmcb = vcpu->vmcb;
+    struct move *move = &vcpu->moves[vmcb->rip % MOVES];
+    struct store store = {.rip = vmcb->rip,
+                          .cr3 = mode_cr3(vcpu),
+                          .cs_base = vmcb->cs.base,
+                          .info = vmcb->exitinfo1,
+                          .code = move->code,
+                          .word = move->word[0],
+                          .mask = move->mask[0],
+                          .cs_attributes = vmcb->cs.attributes,
+                          .next = vmcb->rip + insn->length, /* find_code(): it doesn't wrap */
+                          .immediate = insn->immediate,
+                          .page = vmcb->exitinfo2 & ~(uint64_t)(PAGE_SIZE - 1),
+                          .ac = vmcb->rflags & RFLAGS_AC};
+
+    if (insn != &move->insn || move->code == no_code || insn->length > sizeof(store.word) ||
+        insn->size != sizeof(uint32_t) || ((mode_cr0(vcpu) & CR0_PG) && !(vcpu->efer & EFER_LMA)) ||
+        !take_entries(&move->trace, &store.fetch) ||
+        (vcpu->shadow && !take_operand(vcpu, gpa, &store)))
+        return;
+    move->store = store;
+    move->store.from = source_of(vcpu, insn, &move->store);
 }

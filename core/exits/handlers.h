@@ -177,7 +177,7 @@ void cpuid_init_vcpu(struct vcpu *vcpu);
 /* Where the vCPU finds its domain's MSR rows; of vCPU 0, which is first, fills that in. */
 void msr_init_vcpu(struct vcpu *vcpu);
 
-/* Forgets what instructions were remembered of a vCPU in this slot. */
-void fetch_init_vcpu(struct vcpu *vcpu);
+/* Forgets the places and bytes of code that were remembered of the vCPU. */
+void exits_forget_code(struct vcpu *vcpu);
 
 #endif

@@ -56,7 +56,7 @@ static void reset(struct vcpu *vcpu)
     vmcb->eventinj = 0;
     svm_dirty(vcpu, VMCB_CLEAN_ALL);
     mode_start(vcpu, INIT_CR0, 0, 0, 0);
-    fetch_init_vcpu(vcpu);
+    exits_forget_code(vcpu);
     inject_reset(vcpu);
     vdev_reset_vcpu(vcpu);
 }

@@ -1,5 +1,6 @@
 #include "core/exits/mode.h"
 
+#include "core/exits/handlers.h"
 #include "core/platform/platform.h"
 
 #define EFER_ALLOWED (EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE | EFER_FFXSR)
@@ -160,10 +161,17 @@ static void load(struct vcpu *vcpu, uint64_t cr0, uint64_t cr3, uint64_t cr4)
     }
 }
 
+/* More than CR3 changes: the same RIP and CR3 may lead to other code now, or in another mode. */
+static void load_mode(struct vcpu *vcpu, uint64_t cr0, uint64_t cr3, uint64_t cr4)
+{
+    exits_forget_code(vcpu);
+    load(vcpu, cr0, cr3, cr4);
+}
+
 void mode_start(struct vcpu *vcpu, uint64_t cr0, uint64_t cr3, uint64_t cr4, uint64_t efer)
 {
     vcpu->efer = efer;
-    load(vcpu, cr0 | CR0_ET, cr3, cr4);
+    load_mode(vcpu, cr0 | CR0_ET, cr3, cr4);
 }
 
 /* APM vol. 2, 3.1.1, 5.5.1 and 14.6.1: which values of CR0 are #GP. */
@@ -187,7 +195,7 @@ bool mode_write_cr0(struct vcpu *vcpu, uint64_t value)
         return false;
     value = (value & CR0_BITS) | CR0_ET;
     if ((value ^ mode_cr0(vcpu)) & (CR0_PE | CR0_PG | CR0_WP)) {
-        load(vcpu, value, mode_cr3(vcpu), mode_cr4(vcpu));
+        load_mode(vcpu, value, mode_cr3(vcpu), mode_cr4(vcpu));
     } else { /* no address means another */
         vcpu->cr0 = value;
         vcpu->vmcb->cr0 = value | (vcpu->shadow ? CR0_PG | CR0_WP : 0);
@@ -236,7 +244,7 @@ bool mode_write_cr4(struct vcpu *vcpu, uint64_t value)
 {
     if (!cr4_is_legal(vcpu, value))
         return false;
-    load(vcpu, mode_cr0(vcpu), mode_cr3(vcpu), value);
+    load_mode(vcpu, mode_cr0(vcpu), mode_cr3(vcpu), value);
     return true;
 }
 
@@ -268,7 +276,7 @@ bool mode_write_efer(struct vcpu *vcpu, uint64_t value)
     if ((value & ~(uint64_t)EFER_ALLOWED) || (lme_changes && (mode_cr0(vcpu) & CR0_PG)))
         return false;
     vcpu->efer = value;
-    load(vcpu, mode_cr0(vcpu), mode_cr3(vcpu), mode_cr4(vcpu));
+    load_mode(vcpu, mode_cr0(vcpu), mode_cr3(vcpu), mode_cr4(vcpu));
     return true;
 }
 

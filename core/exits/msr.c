@@ -20,11 +20,23 @@ struct msr_index {
 static struct msr_index indices[BH_MAX_DOMAINS];
 static const struct bh_msr unknown = {.read = BH_MSR_GP, .write = BH_MSR_GP};
 
+/*
+ * Where the local APIC lies is the core's, and nobody moves it; who boots is the domain's first
+ * vCPU (16.3.1).
+ */
+static uint64_t apic_base(const struct vcpu *vcpu)
+{
+    uint64_t base = read_msr(MSR_APIC_BASE) & ~(uint64_t)APIC_BASE_BSP;
+
+    return vcpu->id == 0 ? base | APIC_BASE_BSP : base;
+}
+
 void msr_init_vcpu(struct vcpu *vcpu)
 {
     struct msr_index *index = &indices[vcpu->index];
 
     vcpu->msrs = index;
+    vcpu->apic_base = apic_base(vcpu);
     if (vcpu->id != 0)
         return;
     index->rows =
@@ -47,14 +59,6 @@ static const struct bh_msr *find_row(const struct vcpu *vcpu, uint32_t number)
     while (row->number != number && row != &unknown)
         row = index->next[row - index->rows];
     return row;
-}
-
-/* Where the local APIC lies is the core's; who boots is the domain's first vCPU (16.3.1). */
-static uint64_t apic_base(const struct vcpu *vcpu)
-{
-    uint64_t base = read_msr(MSR_APIC_BASE) & ~(uint64_t)APIC_BASE_BSP;
-
-    return vcpu->id == 0 ? base | APIC_BASE_BSP : base;
 }
 
 /* Apart from the others, so that the value that those return needs no place in memory. */
@@ -83,7 +87,7 @@ static bool read_value(struct vcpu *vcpu, const struct bh_msr *row, uint64_t *va
     struct x2apic_read x2apic;
 
     if (row->read == BH_MSR_APIC_BASE) { /* which kernels read again and again */
-        *value = apic_base(vcpu);
+        *value = vcpu->apic_base;
         return true;
     }
     switch (row->read) {
@@ -121,7 +125,7 @@ static bool write_value(struct vcpu *vcpu, const struct bh_msr *row, uint64_t va
     case BH_MSR_PAT:
         return mode_write_pat(vcpu, value);
     case BH_MSR_APIC_BASE:
-        return value == apic_base(vcpu);
+        return value == vcpu->apic_base;
     case BH_MSR_X2APIC:
         return write_x2apic(vcpu, row->number, value);
     default:

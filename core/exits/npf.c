@@ -6,6 +6,7 @@
  */
 #include "core/audit/audit.h"
 #include "core/exits/handlers.h"
+#include "core/exits/moves.h"
 #include "core/iommu_dev/dma.h"
 #include "core/platform/platform.h"
 #include "core/vdev/vdev.h"
@@ -53,12 +54,13 @@ static void deny(struct vcpu *vcpu, enum violation kind, uint64_t gpa, uint64_t 
     audit_violation(vcpu->domain, vcpu->index, kind, gpa, info);
 }
 
-/* Behind the instruction. */
+/*
+ * Behind the instruction. A domain that uses devices comes by here or by exits_repeat_store() with
+ * each EOI: so this is where core looks what its devices have tried in vain.
+ */
 static inline void finish(struct vcpu *vcpu, const struct insn *insn)
 {
     exits_set_rip(vcpu, vcpu->vmcb->rip + insn->length);
-    /* A domain that uses devices comes by here with each EOI: so this is where core looks what its
-     * devices have tried in vain. */
     dma_poll_events();
 }
 
@@ -78,6 +80,8 @@ static inline void store(struct vcpu *vcpu, uint64_t gpa, const struct insn *ins
 {
     if (!vdev_write(vcpu, gpa, insn->size, store_value(vcpu, insn)))
         deny(vcpu, VIOLATION_MEMORY_WRITE, gpa, store_value(vcpu, insn));
+    else if (vcpu->domain->interrupts == BH_DIRECT && gpa - APIC_BASE_DEFAULT < PAGE_SIZE)
+        exits_remember_store(vcpu, insn, gpa);
     finish(vcpu, insn);
 }
 
@@ -93,7 +97,6 @@ void exits_no_tables(struct vcpu *vcpu, uint64_t gpa, uint64_t why)
     exits_stop(vcpu, "its page tables lie in memory that it may not reach");
 }
 
-/* EOI and timer come by here: the straight path is a store that is remembered. */
 void exits_no_memory(struct vcpu *vcpu, uint64_t gpa, uint64_t why)
 {
     const struct insn *insn;
@@ -113,11 +116,22 @@ void exits_no_memory(struct vcpu *vcpu, uint64_t gpa, uint64_t why)
         load(vcpu, gpa, insn);
 }
 
-void exit_npf(struct vcpu *vcpu)
+static __attribute__((noinline)) void answer(struct vcpu *vcpu)
 {
     const struct vmcb *vmcb = vcpu->vmcb;
 
     if (vmcb->exitinfo1 & VMCB_NPF_WALK)
         exits_no_tables(vcpu, vmcb->exitinfo2, vmcb->exitinfo1);
     exits_no_memory(vcpu, vmcb->exitinfo2, vmcb->exitinfo1);
+}
+
+/* EOI and timer come by here: the straight path is a store that is remembered. */
+void exit_npf(struct vcpu *vcpu)
+{
+    const struct store *store = exits_known_store(vcpu, vcpu->vmcb->cr3);
+
+    if (store)
+        exits_repeat_store(vcpu, store);
+    else
+        answer(vcpu);
 }

@@ -4,6 +4,7 @@
  */
 #include "core/exits/handlers.h"
 #include "core/exits/mode.h"
+#include "core/exits/moves.h"
 #include "core/platform/platform.h"
 
 /* Bits of a #PF's error code, 8.4.2 */
@@ -46,7 +47,7 @@ bool exits_touch_word(struct vcpu *vcpu, uint64_t linear, bool is_write, uint16_
     return true;
 }
 
-void exit_pf(struct vcpu *vcpu)
+static __attribute__((noinline)) void answer(struct vcpu *vcpu)
 {
     struct vmcb *vmcb = vcpu->vmcb;
     uint64_t linear = vmcb->exitinfo2;
@@ -68,4 +69,18 @@ void exit_pf(struct vcpu *vcpu)
     default:
         exits_no_tables(vcpu, result.gpa, result.error);
     }
+}
+
+/*
+ * A #PF is an answer of the domain's tables as they are now. Where all entries on the way to the
+ * local APIC, and what else the answer hangs on, are what they were, so is the answer.
+ */
+void exit_pf(struct vcpu *vcpu)
+{
+    const struct store *store = vcpu->shadow ? exits_known_store(vcpu, vcpu->cr3) : NULL;
+
+    if (store && exits_known_operand(vcpu, store))
+        exits_repeat_store(vcpu, store);
+    else
+        answer(vcpu);
 }

@@ -146,12 +146,12 @@ static void amdvi_revoke(const struct bh_header *policy, uint32_t domain)
     complete_all();
 }
 
-static bool amdvi_has_event(void)
+/* Of several units one may have news: all are looked at then. */
+static const volatile uint64_t *amdvi_news(void)
 {
-    for (uint32_t i = unit_count; i > 0; i--)
-        if (unit_has_event(&units[i - 1]))
-            return true;
-    return false;
+    static const uint64_t always = 1;
+
+    return unit_count == 1 && !units[0].drained ? unit_slot(&units[0]) : &always;
 }
 
 static bool amdvi_next_event(struct dma_event *event)
@@ -167,6 +167,6 @@ const struct dma_backend dma_amdvi = {
     .close = amdvi_close,
     .apply = amdvi_apply,
     .revoke = amdvi_revoke,
-    .has_event = amdvi_has_event,
+    .news = amdvi_news,
     .next_event = amdvi_next_event,
 };

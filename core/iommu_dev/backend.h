@@ -33,8 +33,11 @@ struct dma_backend {
     void (*close)(void);
     void (*apply)(const struct bh_header *policy);
     void (*revoke)(const struct bh_header *policy, uint32_t domain);
-    /* Whether there is something to report: a cheap look that may miss the newest. */
-    bool (*has_event)(void);
+    /*
+     * A word that isn't zero as soon as there is something to report; it may be so without. Asked
+     * for again after each call of the other functions.
+     */
+    const volatile uint64_t *(*news)(void);
     /* Takes the oldest; false if there is none. */
     bool (*next_event)(struct dma_event *event);
 };

@@ -23,12 +23,20 @@ static const struct bh_header *policy;
 static uint64_t counts[BH_MAX_DOMAINS + 1];
 static struct spinlock lock;
 
+const volatile uint64_t *dma_news;
+
+static void find_news(void)
+{
+    __atomic_store_n(&dma_news, backend->news(), __ATOMIC_RELAXED);
+}
+
 void dma_close(void)
 {
     for (unsigned i = 0; i < sizeof(backends) / sizeof(backends[0]); i++) {
         if (backends[i]->find()) {
             backend = backends[i];
             backend->close();
+            find_news();
             /* Else they would go on with the firmware's business as soon as a policy lets them. */
             print("devices: %u stopped that the firmware left running", masters_stop());
             return;
@@ -120,7 +128,7 @@ static void report(const struct dma_event *event)
           accesses[event->access], event->address, device, event->name, event->unit, count);
 }
 
-static __attribute__((noinline)) void report_all(void)
+void dma_report(void)
 {
     struct dma_event event;
 
@@ -128,11 +136,6 @@ static __attribute__((noinline)) void report_all(void)
         return; /* another CPU is at it */
     for (unsigned i = 0; i < EVENTS_AT_ONCE && backend->next_event(&event); i++)
         report(&event);
+    find_news();
     spinlock_release(&lock);
-}
-
-void dma_poll_events(void)
-{
-    if (backend->has_event())
-        report_all();
 }

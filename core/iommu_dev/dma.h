@@ -6,6 +6,7 @@
 #ifndef CORE_IOMMU_DEV_DMA_H
 #define CORE_IOMMU_DEV_DMA_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "bulkhead/image.h"
@@ -26,10 +27,26 @@ void dma_apply(const struct bh_header *policy);
 /* Takes all devices of a domain away from it, for a domain that has stopped. After dma_apply. */
 void dma_revoke(uint32_t domain);
 
-/*
- * Prints what the hardware has reported about denied accesses since the last call. Costs one read
- * of memory an IOMMU if that is nothing, so it may be called often. Any CPU may.
+/* Points to a word that is zero if the hardware has nothing to report. Changed under dma.c's lock.
  */
-void dma_poll_events(void);
+extern const volatile uint64_t *dma_news;
+
+/* What dma_poll_events() comes to if it isn't. */
+void dma_report(void);
+
+/*
+ * Prints what the hardware has reported about denied accesses since the last call. After
+ * dma_close(). Costs one read of memory if that is nothing, so it may be called often. Any CPU may.
+ */
+static inline bool dma_has_events(void)
+{
+    return *__atomic_load_n(&dma_news, __ATOMIC_RELAXED) != 0;
+}
+
+static inline void dma_poll_events(void)
+{
+    if (dma_has_events())
+        dma_report();
+}
 
 #endif

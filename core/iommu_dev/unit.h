@@ -23,11 +23,18 @@ struct unit {
     volatile uint64_t waited; /* written by the unit */
 };
 
-/* A slot is zero until the unit has written an event there: core clears what it has read. */
+/*
+ * The first word of the log's next slot, zero until the unit has written an event there: core
+ * clears what it has read.
+ */
+static inline const volatile uint64_t *unit_slot(const struct unit *unit)
+{
+    return &unit->events[unit->event_head].q[0];
+}
+
 static inline bool unit_slot_is_filled(const struct unit *unit)
 {
-    return __atomic_load_n(&unit->events[unit->event_head].q[0], __ATOMIC_ACQUIRE) >>
-           AMDVI_CODE_SHIFT;
+    return __atomic_load_n(unit_slot(unit), __ATOMIC_ACQUIRE) >> AMDVI_CODE_SHIFT;
 }
 
 /* Describes the unit that an IVRS block tells of; rings are one page each. */
@@ -52,12 +59,6 @@ void unit_queue_pages(struct unit *unit, uint64_t domain);
 
 /* Waits until the unit has carried out all that was queued. */
 void unit_complete(struct unit *unit);
-
-/* Whether the log holds an event: one read of memory. */
-static inline bool unit_has_event(const struct unit *unit)
-{
-    return unit->drained || unit_slot_is_filled(unit);
-}
 
 /* Takes the oldest event out of the log; false if there is none. */
 bool unit_next_event(struct unit *unit, struct dma_event *event);

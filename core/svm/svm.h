@@ -96,6 +96,7 @@ struct vcpu {
         places[SVM_PLACES];       /* of its instructions that exited, and of its moves that */
     struct move *moves;           /* did: exits/fetch.c */
     const struct msr_index *msrs; /* exits/msr.c */
+    uint64_t apic_base;           /* as it reads it */
     const struct cpuid_answer *const *cpuid; /* exits/cpuid.c */
     uint64_t exits[SVM_SLOTS];               /* how many there were of each */
     uint64_t soft_event; /* EVENTINJ of the last software interrupt that core injected: */

@@ -141,7 +141,7 @@ static __attribute__((noinline)) void write_filtered(struct vcpu *vcpu, uint32_t
         audit_violation(vcpu->domain, vcpu->index, VIOLATION_APIC, offset, value);
 }
 
-bool vapic_write(struct vcpu *vcpu, uint32_t offset, uint32_t value)
+void vdev_write_apic(struct vcpu *vcpu, uint32_t offset, uint32_t value)
 {
     uint32_t mask;
 
@@ -149,5 +149,4 @@ bool vapic_write(struct vcpu *vcpu, uint32_t offset, uint32_t value)
         apic_write(offset, value & mask);
     else
         write_filtered(vcpu, offset, value);
-    return true;
 }

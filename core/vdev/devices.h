@@ -28,9 +28,6 @@ bool vkeyboard_port(struct vcpu *vcpu, uint16_t port, unsigned size, bool in, ui
 void vapic_init(struct vcpu *vcpu);
 void vapic_reset(struct vcpu *vcpu);
 
-/* Local APIC: `offset` into its page, a 32-bit write. Reads never get here. */
-bool vapic_write(struct vcpu *vcpu, uint32_t offset, uint32_t value);
-
 /* I/O APIC: `offset` into its page, 32-bit accesses. */
 bool vioapic_access(struct vcpu *vcpu, uint32_t offset, bool is_write, uint32_t *value);
 

@@ -83,7 +83,8 @@ bool vdev_write(struct vcpu *vcpu, uint64_t gpa, unsigned size, uint64_t value)
 {
     if (!has_registers(vcpu, gpa, size))
         return false;
-    if (gpa / PAGE_SIZE == APIC_BASE_DEFAULT / PAGE_SIZE)
-        return vapic_write(vcpu, gpa % PAGE_SIZE, (uint32_t)value);
-    return write_ioapic(vcpu, gpa, value);
+    if (gpa / PAGE_SIZE != APIC_BASE_DEFAULT / PAGE_SIZE)
+        return write_ioapic(vcpu, gpa, value);
+    vdev_write_apic(vcpu, gpa % PAGE_SIZE, (uint32_t)value);
+    return true;
 }

@@ -51,4 +51,10 @@ bool vdev_port(struct vcpu *vcpu, uint16_t port, unsigned size, bool in, uint32_
 bool vdev_read(struct vcpu *vcpu, uint64_t gpa, unsigned size, uint64_t *value);
 bool vdev_write(struct vcpu *vcpu, uint64_t gpa, unsigned size, uint64_t value);
 
+/*
+ * What vdev_write() comes to for 32 bits at `offset` into the local APIC's page, in a domain that
+ * owns its interrupts.
+ */
+void vdev_write_apic(struct vcpu *vcpu, uint32_t offset, uint32_t value);
+
 #endif

@@ -56,7 +56,7 @@ def core_arguments():
     handlers = [f"at={name[5:].upper()}:{address:x}" for name, address in symbols.items()
                 if name.startswith("exit_") and name != "exit_unexpected"]
     first, end = (int(word, 16) for word in core_range())
-    return [f"core={first:x}-{end:x}", f"at={APIC_WRITES}:{symbols['vapic_write']:x}", *handlers]
+    return [f"core={first:x}-{end:x}", f"at={APIC_WRITES}:{symbols['vdev_write_apic']:x}", *handlers]
 
 
 def core_range():

@@ -35,7 +35,9 @@ void vdev_stop_domain(const struct vcpu *vcpu)
     vdev_model.stops++;
 }
 
-void dma_poll_events(void)
+const volatile uint64_t *dma_news = &vdev_model.news;
+
+void dma_report(void)
 {
     vdev_model.polls++;
 }
@@ -60,6 +62,15 @@ bool vdev_write(struct vcpu *vcpu, uint64_t gpa, unsigned size, uint64_t value)
 {
     (void)vcpu;
     return answer(gpa, size, true, &value);
+}
+
+void vdev_write_apic(struct vcpu *vcpu, uint32_t offset, uint32_t value)
+{
+    uint64_t word = value;
+
+    (void)vcpu;
+    vdev_model.straight++;
+    answer(0xfee00000 + offset, sizeof(value), true, &word);
 }
 
 struct vlapic *vdev_apic(const struct vcpu *vcpu)

@@ -13,9 +13,11 @@ struct vdev_model {
     uint64_t address, written;
     unsigned size;
     bool is_write;
-    unsigned resets; /* calls of vdev_reset_vcpu() */
-    unsigned stops;  /* calls of vdev_stop_domain() */
-    unsigned polls;  /* calls of dma_poll_events() */
+    unsigned resets;   /* calls of vdev_reset_vcpu() */
+    unsigned stops;    /* calls of vdev_stop_domain() */
+    uint64_t news;     /* not 0: IOMMUs have something to report */
+    unsigned polls;    /* calls of dma_report() */
+    unsigned straight; /* calls of vdev_write_apic() */
 };
 
 extern struct vdev_model vdev_model;

@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "core/exits/mode.h"
 #include "hw/x86.h"
 #include "models/console_model.h"
 #include "models/vcpu_model.h"
@@ -181,8 +182,8 @@ static void the_mode_counts_at_the_same_rip_and_cr3(void **state)
     vcpu_model_mode(vcpu, INSN_64);
     vcpu_model_code(vcpu, 0, "48 89 07");
     assert_stores(0, OLD, 8, 3);
-    vcpu->efer &= ~(uint64_t)EFER_LMA;
-    vcpu->vmcb->efer = vcpu->efer | EFER_SVME;
+    vcpu_model_mode(vcpu, INSN_32);
+    vcpu->vmcb->cs.attributes = VMCB_SEG_CODE64; /* 64-bit code in long mode alone */
     vcpu->vmcb->rip = MODEL_CODE;
     assert_false(vcpu_model_exit(vcpu, SVM_EXIT_NPF, WRITE, GPA));
 }
@@ -194,7 +195,7 @@ static void paging_counts_at_the_same_rip_and_cr3(void **state)
     memset(memory_model_at(0x1000), 0, 0x1000);
     vcpu_model_code(vcpu, 0, STORE_EAX);
     assert_stores(0, EAX, 4, 2);
-    vcpu->vmcb->cr0 |= CR0_PG; /* no tables there: that must not be taken for the same */
+    assert_true(mode_write_cr0(vcpu, CR0_PE | CR0_PG)); /* no tables there: it isn't the same */
     vcpu->vmcb->rip = MODEL_CODE;
     assert_false(vcpu_model_exit(vcpu, SVM_EXIT_NPF, WRITE, GPA));
 }

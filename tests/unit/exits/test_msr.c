@@ -35,6 +35,7 @@ static int start(void **state)
     memcpy(&image_model.msr[1], rows, sizeof(rows));
     image_model.domain[WORK].msrs = (struct bh_table){1, sizeof(rows) / sizeof(rows[0])};
     vcpu = vcpu_model_init(WORK);
+    cpu_model.msr_reads = 0;
     return 0;
 }
 

@@ -81,6 +81,7 @@ static void assert_loads(const struct load *load, uint64_t value)
     start(NULL);
     vdev_model.answers = true;
     vdev_model.reads_as = value;
+    vdev_model.news = 1;
     vcpu_model_mode(vcpu, load->mode);
     length = vcpu_model_code(vcpu, 0, load->code);
     for (unsigned reg = 0; reg < GPRS; reg++)
