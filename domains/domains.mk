@@ -74,7 +74,8 @@ RUNTIME_O := $(DOMAINS_O)/tests/domains/runtime.o
 $(RUNTIME_O): FLAT_EXTRA := -mgeneral-regs-only
 $(eval $(call flat,runtime,$(FLAT_LIB) $(DOMAINS_O)/domains/lib/random.o $(RUNTIME_O)))
 INTERRUPTS_O := $(addprefix $(DOMAINS_O)/tests/domains/, \
-	interrupts.o interrupts_virtual.o interrupts_direct.o)
+	interrupts.o interrupts_virtual.o interrupts_direct.o interrupts_faults.o \
+	interrupts_bells.o)
 $(INTERRUPTS_O): FLAT_EXTRA := -mgeneral-regs-only
 $(eval $(call flat,interrupts,$(FLAT_LIB) $(INTERRUPTS_O)))
 SHARE_O := $(addprefix $(DOMAINS_O)/tests/domains/, share.o share_registers.o \

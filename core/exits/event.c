@@ -23,6 +23,7 @@ static void inject_software(struct vcpu *vcpu, uint64_t event, unsigned length)
         vcpu->vmcb->rip = next;
     vcpu->soft_next = vcpu->vmcb->rip;
     vcpu->vmcb->interrupt_shadow = 0;
+    vcpu->handler = exits_handle_interrupts; /* which sees to soft_event at the next exit */
 }
 
 /*
@@ -94,6 +95,12 @@ static void take_second_fault(struct vcpu *vcpu, unsigned first, unsigned second
         svm_inject_exception(vcpu, VECTOR_DF, 0);
 }
 
+/*
+ * An interrupt or NMI during whose delivery the domain has faulted is not delivered again, as on
+ * the bare machine: it was acknowledged when its delivery began, so it is in service, and the
+ * fault's handler is all that runs for it (8.2.9; 16.6). A CPU whose faults core doesn't intercept
+ * does the same without an exit.
+ */
 void exits_settle_event(struct vcpu *vcpu)
 {
     struct vmcb *vmcb = vcpu->vmcb;
@@ -108,6 +115,7 @@ void exits_settle_event(struct vcpu *vcpu)
         vmcb->rip = vcpu->soft_rip;
         is_software = true;
     }
+    vcpu->soft_event = 0;
     /* No exception has such a vector, and VMRUN would refuse it; QEMU 7.2 says so of interrupts. */
     if (type == VMCB_EVENT_EXCEPTION && vector > VECTOR_LAST_EXCEPTION)
         event = VMCB_EVENT_VALID | VMCB_EVENT_INTR | vector;
@@ -138,7 +146,7 @@ void exit_host_interrupt(struct vcpu *vcpu)
     svm_host_window(vcpu);
     if (vcpu->vmcb->exitcode == SVM_EXIT_SMI)
         audit_smi(vcpu->index, read_tsc() - tsc);
-    if (vcpu->domain->interrupts == BH_DIRECT && cpu->nmi_count != nmis)
+    for (; vcpu->domain->interrupts == BH_DIRECT && cpu->nmi_count != nmis; nmis++)
         exits_take_nmi(vcpu);
 }
 

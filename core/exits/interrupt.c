@@ -9,7 +9,7 @@
  * the domain.
  *
  * A domain that owns its interrupts comes by here only while it handles an NMI, or has an injected
- * doorbell to take.
+ * doorbell or software interrupt to take.
  */
 #include "bulkhead/abi.h"
 #include "core/exits/handlers.h"
@@ -48,7 +48,7 @@ static void take_pending_nmi(struct vcpu *vcpu, struct vlapic *apic)
 {
     if (__atomic_load_n(&apic->nmi, __ATOMIC_RELAXED) &&
         __atomic_exchange_n(&apic->nmi, 0, __ATOMIC_ACQ_REL))
-        vcpu->inject.nmi_pending = true;
+        inject_add_nmi(vcpu);
 }
 
 /* The vCPU is looked at again for what comes first: the domain's timer, or a look soon. */
@@ -65,7 +65,7 @@ static void set_timer(struct vcpu *vcpu, const struct vlapic *apic, bool soon)
 
 static void offer(struct vcpu *vcpu, struct vlapic *apic)
 {
-    bool shadow = vcpu->vmcb->interrupt_shadow & 1;
+    bool shadow = vcpu->vmcb->interrupt_shadow & 1, waits;
     int vector;
 
     note_tpr(vcpu, apic);
@@ -73,12 +73,13 @@ static void offer(struct vcpu *vcpu, struct vlapic *apic)
     take_pending_nmi(vcpu, apic);
     vector = vlapic_pending(apic);
     watch_cr8(vcpu, vector != VLAPIC_NOTHING);
-    set_timer(vcpu, apic, shadow && (vector != VLAPIC_NOTHING || vcpu->inject.nmi_pending));
+    waits = shadow && vector != VLAPIC_NOTHING;
     if (vector != VLAPIC_NOTHING && (shadow || !vlapic_passes_tpr(apic, (uint8_t)vector)))
         vector = INJECT_NOTHING;
     inject_offer(vcpu, vector);
     if (!shadow)
         inject_nmi(vcpu);
+    set_timer(vcpu, apic, waits || inject_has_nmi(vcpu));
 }
 
 void exits_offer(struct vcpu *vcpu)
@@ -101,21 +102,29 @@ bool exits_has_interrupt(struct vcpu *vcpu)
     take_pending_nmi(vcpu, apic);
     set_timer(vcpu, apic, false);
     vector = vlapic_pending(apic);
-    return (vcpu->inject.nmi_pending && !vcpu->inject.nmi_blocked) ||
-           (vector != VLAPIC_NOTHING && (vcpu->vmcb->rflags & RFLAGS_IF) &&
-            vlapic_passes_tpr(apic, (uint8_t)vector));
+    return inject_has_nmi(vcpu) || (vector != VLAPIC_NOTHING && (vcpu->vmcb->rflags & RFLAGS_IF) &&
+                                    vlapic_passes_tpr(apic, (uint8_t)vector));
 }
 
-/* Beside another event it goes round by the CPU's APIC, where it stays pending. */
+/*
+ * Beside another event, which goes first, it waits for the next exit; a domain that owns its
+ * interrupts may have none for long, so its core is kicked: that NMI comes when the event was
+ * delivered. It can't be the domain's that is sent round by the CPU's APIC: that keeps one, and
+ * another CPU's kick would be the same.
+ */
+static void inject_or_kick(struct vcpu *vcpu)
+{
+    if (!((vcpu->vmcb->eventinj | vcpu->vmcb->exitintinfo) & VMCB_EVENT_VALID))
+        inject_nmi(vcpu);
+    if (inject_has_nmi(vcpu))
+        svm_kick(vcpu);
+}
+
 void exits_take_nmi(struct vcpu *vcpu)
 {
-    bool has_event = (vcpu->vmcb->eventinj | vcpu->vmcb->exitintinfo) & VMCB_EVENT_VALID;
-
-    if (has_event && apic_send(cpu_areas[vcpu->cpu].cpu.apic_id, APIC_ICR_NMI | APIC_ICR_ASSERT))
-        return;
-    vcpu->inject.nmi_pending = true;
+    inject_add_nmi(vcpu);
     vcpu->handler = exits_handle_interrupts;
-    inject_nmi(vcpu);
+    inject_or_kick(vcpu);
 }
 
 static enum bh_bell_way way_of(uint32_t bell)
@@ -186,6 +195,8 @@ void exits_handle_interrupts(struct vcpu *vcpu)
     struct vlapic *apic = vdev_apic(vcpu);
     int taken = inject_collect(vcpu);
 
+    if (!(vcpu->vmcb->exitintinfo & VMCB_EVENT_VALID))
+        vcpu->soft_event = 0; /* it was delivered */
     if (apic) {
         note_tpr(vcpu, apic);
         if (taken != INJECT_NOTHING)
@@ -197,8 +208,8 @@ void exits_handle_interrupts(struct vcpu *vcpu)
         offer(vcpu, apic);
         return;
     }
-    inject_nmi(vcpu);
+    inject_or_kick(vcpu);
     watch_cr8(vcpu, vcpu->inject.offered != INJECT_NOTHING);
-    if (!inject_is_busy(vcpu))
+    if (!inject_is_busy(vcpu) && !vcpu->soft_event)
         vcpu->handler = exits_handle;
 }

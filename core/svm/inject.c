@@ -119,12 +119,25 @@ void inject_bell(struct vcpu *vcpu, uint8_t vector, bool asks_tpr)
         vcpu->vmcb->v_intr |= VMCB_V_IGN_TPR;
 }
 
+void inject_add_nmi(struct vcpu *vcpu)
+{
+    struct inject *inject = &vcpu->inject;
+
+    if (inject->nmis < (inject->nmi_blocked ? 1 : 2))
+        inject->nmis++;
+}
+
+bool inject_has_nmi(const struct vcpu *vcpu)
+{
+    return vcpu->inject.nmis && !vcpu->inject.nmi_blocked;
+}
+
 void inject_nmi(struct vcpu *vcpu)
 {
     struct inject *inject = &vcpu->inject;
     struct vmcb *vmcb = vcpu->vmcb;
 
-    if (!inject->nmi_pending)
+    if (inject->nmis == 0)
         return;
     if (inject->nmi_ending) {  /* IRET is next: see it end */
         if (!inject->stepping) /* asked twice before it runs, TF is core's by now */
@@ -136,7 +149,7 @@ void inject_nmi(struct vcpu *vcpu)
     if (inject->nmi_blocked || (vmcb->eventinj & VMCB_EVENT_VALID))
         return;
     vmcb->eventinj = VMCB_EVENT_VALID | VMCB_EVENT_NMI;
-    inject->nmi_pending = false;
+    inject->nmis--;
     inject->nmi_blocked = true;
     intercept_iret(vcpu, true);
 }
@@ -145,6 +158,6 @@ bool inject_is_busy(const struct vcpu *vcpu)
 {
     const struct inject *inject = &vcpu->inject;
 
-    return inject->nmi_pending || inject->nmi_blocked || inject->stepping ||
+    return inject->nmis || inject->nmi_blocked || inject->stepping ||
            inject->offered != INJECT_NOTHING;
 }

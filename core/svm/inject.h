@@ -21,8 +21,8 @@ struct vcpu;
 
 /* Owner: the vCPU's own CPU. */
 struct inject {
-    int offered; /* vector, or INJECT_NOTHING */
-    bool nmi_pending;
+    int offered;      /* vector, or INJECT_NOTHING */
+    uint8_t nmis;     /* that wait */
     bool nmi_blocked; /* one is being handled */
     bool nmi_ending;  /* its IRET, at iret_rip, was seen and hasn't ended */
     bool stepping;    /* TF is core's, to see the IRET's end; `tf` is the domain's */
@@ -56,9 +56,17 @@ void inject_offer(struct vcpu *vcpu, int vector);
  */
 void inject_bell(struct vcpu *vcpu, uint8_t vector, bool asks_tpr);
 
-/* Likewise: injects a pending NMI, as soon as none is being handled and nothing else is injected.
+/*
+ * An NMI has come. A CPU handles one and remembers one (8.2.3), so no more than that are kept: of
+ * two that come before the first can be injected both.
  */
+void inject_add_nmi(struct vcpu *vcpu);
+
+/* Before VMRUN: injects one that waits, if none is being handled and nothing else is injected. */
 void inject_nmi(struct vcpu *vcpu);
+
+/* True if one waits, but not for the end of another: for what is injected, or for an exit. */
+bool inject_has_nmi(const struct vcpu *vcpu);
 
 /* True while exits must come by inject_collect(), inject_offer() and inject_nmi(). */
 bool inject_is_busy(const struct vcpu *vcpu);

@@ -57,6 +57,8 @@ void flat_exception(struct flat_frame *frame)
             flat_interrupt(frame);
         return;
     }
+    if (flat_mends && flat_mends(frame))
+        return;
     __asm__ volatile("mov %%cr2, %0" : "=r"(cr2));
     if (!flat_try_stack) {
         flat_print("stopped by exception %u, error %x at %lx, CR2 %lx", (unsigned)frame->vector,

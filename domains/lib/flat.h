@@ -52,6 +52,9 @@ extern uint32_t flat_arrived[256];
 /* A program that has something to do with them as they come defines this; IF is clear then. */
 __attribute__((weak)) void flat_interrupt(struct flat_frame *frame);
 
+/* Likewise of exceptions: true if the domain may go on where the frame says. */
+__attribute__((weak)) bool flat_mends(struct flat_frame *frame);
+
 /* Loads the tables of flat_enter() again, for a program that went through other modes. */
 void flat_load_tables(void);
 

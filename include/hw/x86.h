@@ -145,6 +145,7 @@
 #define VECTOR_UD             6
 #define VECTOR_DF             8
 #define VECTOR_TS             10
+#define VECTOR_NP             11
 #define VECTOR_GP             13
 #define VECTOR_PF             14
 #define VECTOR_MC             18

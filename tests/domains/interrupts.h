@@ -42,6 +42,20 @@ static inline void disable(void)
     __asm__ volatile("cli" : : : "memory");
 }
 
+/* A way to have interrupts, for cases that are the same in each. */
+struct way {
+    void (*send)(uint8_t vector); /* to itself */
+    bool (*is_in_service)(uint8_t vector);
+    void (*end)(uint8_t vector);    /* EOI, unless it is an NMI */
+    void (*nmi_on)(uint64_t stack); /* an NMI to itself while RSP is that */
+};
+
+/* Deliveries that fault, and those that core has to begin again. */
+void run_faults(const struct way *way);
+
+/* The domain with virtual interrupts rings and is rung. */
+void run_doorbells(void (*end)(uint8_t vector));
+
 void run_virtual(void);
 void run_direct(void);
 

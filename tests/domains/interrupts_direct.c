@@ -26,6 +26,11 @@ static void end(uint8_t vector)
         mmio_write32(apic + APIC_EOI, 0);
 }
 
+static void send(uint8_t vector)
+{
+    mmio_write32(apic + APIC_ICR_LOW, APIC_ICR_SELF | vector);
+}
+
 static void ticks(void)
 {
     flat_print("case: %u timer interrupts", TICKS);
@@ -149,7 +154,7 @@ static void physical_first(void)
     on_interrupt = end;
     forget_arrivals();
     ring();
-    mmio_write32(apic + APIC_ICR_LOW, APIC_ICR_SELF | TIMER);
+    send(TIMER);
     EXPECT(arrivals == 0);
     enable();
     EXPECT(arrivals == 2 && order[0] == TIMER && order[1] == INJECTED);
@@ -186,13 +191,30 @@ static void storm(void)
     shared[WORD_STORM_OVER] = 1;
 }
 
+static bool is_in_service(uint8_t vector)
+{
+    return mmio_read32(apic + APIC_ISR + vector / 32 * 0x10) >> vector % 32 & 1;
+}
+
+static void nmi_on(uint64_t stack)
+{
+    mmio_write32(apic + APIC_ICR_HIGH, mmio_read32(apic + APIC_ID));
+    __asm__ volatile("mov %%rsp, %%rbx; mov %0, %%rsp; movl %1, (%2); nop; mov %%rbx, %%rsp"
+                     :
+                     : "r"(stack), "r"(APIC_ICR_NMI | APIC_ICR_ASSERT), "r"(apic + APIC_ICR_LOW)
+                     : "rbx", "memory");
+}
+
 void run_direct(void)
 {
+    static const struct way way = {send, is_in_service, end, nmi_on};
+
     out8(PIC1, 0xff);
     out8(PIC2, 0xff);
     mmio_write32(apic + APIC_SPURIOUS, APIC_SPURIOUS_ENABLE | 0xff);
     ticks();
     nmi();
+    run_faults(&way);
     doorbell();
     injected();
     physical_first();

@@ -1,5 +1,4 @@
 /* A domain with virtual interrupts: each case is a rule of APM vol. 2, chapter 16, or 15.21. */
-#include "domains/lib/call.h"
 #include "domains/lib/cpu.h"
 #include "hw/apic.h"
 #include "tests/domains/interrupts.h"
@@ -11,7 +10,6 @@
 #define NMI_IPI  0x400u
 #define BASE     0xfee00d00u /* enabled, x2APIC, boot processor */
 #define SOON     2000000u    /* of the TSC */
-#define BELL     0x91u
 
 static void eoi(void)
 {
@@ -357,39 +355,23 @@ static void refused(void)
         EXPECT(flat_try(bad_write, (void *)(uintptr_t)unwritable[i]) == VECTOR_GP);
 }
 
-/* The other domain rings as fast as it can; each is seen once, and only after the last was taken.
- */
-static void doorbells(void)
+static bool is_in_service(uint8_t vector)
 {
-    unsigned taken = 0;
+    return is_set(ISR, vector);
+}
 
-    begin("doorbells are an interrupt, and one at a time");
-    EXPECT(bh_call(BH_CALL_BELL, 0x1f, 0, 0).result == BH_E_ARG);
-    EXPECT(bh_call(BH_CALL_BELL, 0x100, 0, 0).result == BH_E_ARG);
-    EXPECT(bh_call(BH_CALL_BELL, BELL, BH_BELL_INJECTED, 0).result == BH_E_ARG);
-    EXPECT(bh_call(BH_CALL_BELL, BELL, BH_BELL_APIC, 0).result == BH_OK);
-    EXPECT(bh_call(BH_CALL_RUNG, 0, 0, 0).a == 0);
-    shared[WORD_VIRTUAL_READY] = 1;
-    while (!shared[WORD_STORM_OVER]) {
-        if (shared[WORD_RING_ME] == 1) {
-            EXPECT(bh_call(BH_CALL_RING, 0, 0, 0).result == BH_OK);
-            shared[WORD_RING_ME] = 2;
-        }
-        enable();
-        disable();
-        EXPECT(arrivals <= taken + 1);
-        if (arrivals > taken && bh_call(BH_CALL_RUNG, 0, 0, 0).a == 1) {
-            taken++;
-            shared[WORD_STORM_SEEN] = taken;
-        }
-    }
-    enable();
-    EXPECT(arrivals >= 1 && order[0] == BELL);
-    EXPECT(arrivals <= taken + 1);
+static void nmi_on(uint64_t stack)
+{
+    __asm__ volatile("mov %%rsp, %%rbx; mov %0, %%rsp; wrmsr; nop; mov %%rbx, %%rsp"
+                     :
+                     : "r"(stack), "c"(ICR), "a"(NMI_IPI), "d"(0)
+                     : "rbx", "memory");
 }
 
 void run_virtual(void)
 {
+    static const struct way way = {send, is_in_service, end, nmi_on};
+
     start();
     self_ipi();
     if_holds_back();
@@ -405,5 +387,6 @@ void run_virtual(void)
     nmi();
     errors();
     refused();
-    doorbells();
+    run_faults(&way);
+    run_doorbells(end);
 }

@@ -27,9 +27,10 @@ def test_modes(cpu, paging):
 
 
 @limit(120)
-def test_two_domains():
+@cases({"nested": ("EPYC", "nested"), "shadow": ("EPYC,-npt", "shadow 512 KiB")})
+def test_two_domains(cpu, paging):
     """Nor do two domains, one of which has its interrupts by V_IRQ."""
-    with bulkhead(policy=interrupts.POLICY, files=interrupts.FILES, change=checked) as machine:
+    with interrupts.domains(paging, cpu=cpu, change=checked) as machine:
         for _ in range(4):
             machine.core.expect(interrupts.END, 60, unless=interrupts.TROUBLE)
 

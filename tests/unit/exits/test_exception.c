@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "core/exits/exits.h"
 #include "hw/x86.h"
 #include "models/console_model.h"
 #include "models/vcpu_model.h"
@@ -170,6 +171,22 @@ static void software_interrupts_return_behind_their_instruction(void **state)
     }
 }
 
+/* A #DB of the CPU's own behind ICEBP isn't the one that core injected in ICEBP's place. */
+static void a_software_interrupt_that_was_delivered_is_forgotten(void **state)
+{
+    uint64_t rip;
+
+    (void)state;
+    vcpu_model_code(work, 0, "f1");
+    assert_takes(SVM_EXIT_ICEBP, 0, MODEL_EXCEPTION(1));
+    rip = work->vmcb->rip;
+    assert_takes(SVM_EXIT_SMI, 0, 0); /* somewhere in its handler */
+    assert_ptr_equal(work->handler, exits_handle);
+    work->vmcb->exitintinfo = MODEL_EXCEPTION(1);
+    assert_takes(SVM_EXIT_SMI, 0, MODEL_EXCEPTION(1));
+    assert_int_equal(work->vmcb->rip, rip);
+}
+
 /* One that wasn't intercepted: RIP is still its own. */
 static void an_interrupted_software_interrupt_is_executed_again(void **state)
 {
@@ -212,6 +229,7 @@ int main(void)
         cmocka_unit_test_setup(a_handlers_fault_counts_like_the_cpus, start),
         cmocka_unit_test_setup(endless_exceptions_do_not_hold_the_core, start),
         cmocka_unit_test_setup(software_interrupts_return_behind_their_instruction, start),
+        cmocka_unit_test_setup(a_software_interrupt_that_was_delivered_is_forgotten, start),
         cmocka_unit_test_setup(an_interrupted_software_interrupt_is_executed_again, start),
         cmocka_unit_test_setup(code_that_changed_stops_the_domain, start),
     };

@@ -123,6 +123,29 @@ static void a_delivery_that_was_cut_off_goes_on(void **state)
     }
 }
 
+/* On the bare machine, too, it is acknowledged by then: what runs is the fault's handler. */
+static void a_delivery_that_faults_stays_in_service(void **state)
+{
+    (void)state;
+    vlapic_accept(apic, 0x51);
+    leave();
+    take();
+    vault->vmcb->exitintinfo = INTR(0x51);
+    assert_true(vcpu_model_exit(vault, SVM_EXIT_EXCEPTION_PF, 2, 0x1234));
+    assert_int_equal(vault->vmcb->eventinj,
+                     MODEL_EXCEPTION(VECTOR_PF) | VMCB_EVENT_HAS_ERROR | 2ull << 32);
+    assert_int_equal(vault->vmcb->cr2, 0x1234);
+    assert_true(in_service(0x51));
+    vault->vmcb->exitintinfo = 0;
+    leave();
+    assert_int_equal(vault->vmcb->eventinj, 0);
+    assert_false(vault->vmcb->v_intr & VMCB_V_IRQ);
+    vlapic_accept(apic, 0x51);
+    put(0x80b, 0);
+    leave();
+    assert_int_equal(take(), 0x51);
+}
+
 /* CR8 changes V_TPR without an exit, unless something is pending: 15.21.2. */
 static void v_tpr_and_tpr_are_one(void **state)
 {
@@ -241,8 +264,54 @@ static void an_nmi_waits_for_a_fault(void **state)
     virtual_nmi();
     assert_true(vcpu_model_exit(vault, SVM_EXIT_VMRUN, 0, 0));
     assert_int_equal(vault->vmcb->eventinj, MODEL_EXCEPTION(VECTOR_UD));
+    assert_true(model_timer != TIMER_NEVER); /* not for the domain's next exit, though */
     leave();
     assert_int_equal(vault->vmcb->eventinj, NMI);
+    assert_true(model_timer == TIMER_NEVER);
+}
+
+/* A CPU keeps one NMI, and core's kick is one: so it isn't sent round by the CPU. */
+static void a_direct_domains_nmi_beside_an_event_is_its_next_exits(void **state)
+{
+    (void)state;
+    next_window_has_nmi();
+    work->vmcb->exitintinfo = INTR(0x30);
+    assert_true(vcpu_model_exit(work, SVM_EXIT_NMI, 0, 0));
+    assert_int_equal(work->vmcb->eventinj, INTR(0x30));
+    assert_int_equal(cpu_model.apic_sent.count, 1);
+    assert_int_equal(cpu_model.apic_sent.write[0].reg, work->cpu);
+    work->vmcb->exitintinfo = 0; /* core's kick has come, alone or as one with another CPU's */
+    assert_true(vcpu_model_exit(work, SVM_EXIT_NMI, 0, 0));
+    assert_int_equal(work->vmcb->eventinj, NMI);
+    assert_int_equal(cpu_model.apic_sent.count, 1);
+}
+
+/* One that is handled and one that waits: so many a CPU has, too. */
+static void two_of_them(bool and_a_third)
+{
+    virtual_nmi();
+    assert_true(vcpu_model_exit(vault, SVM_EXIT_VMRUN, 0, 0));
+    virtual_nmi();
+    leave();
+    assert_int_equal(vault->vmcb->eventinj, NMI);
+    if (and_a_third) /* that is the second */
+        virtual_nmi();
+    leave();
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(vault->vmcb->eventinj, 0);
+        assert_true(vcpu_model_exit(vault, SVM_EXIT_IRET, 0, 0));
+        vault->vmcb->rip += 0x10;
+        leave();
+        assert_int_equal(vault->vmcb->eventinj, i == 0 ? NMI : 0);
+        leave();
+    }
+}
+
+static void of_two_nmis_at_once_none_is_lost(void **state)
+{
+    two_of_them(false);
+    start(state);
+    two_of_them(true);
 }
 
 static unsigned slept;
@@ -323,11 +392,14 @@ int main(void)
         cmocka_unit_test_setup(the_fields_say_vector_and_priority, start),
         cmocka_unit_test_setup(what_is_not_taken_is_offered_again_or_overtaken, start),
         cmocka_unit_test_setup(a_delivery_that_was_cut_off_goes_on, start),
+        cmocka_unit_test_setup(a_delivery_that_faults_stays_in_service, start),
         cmocka_unit_test_setup(v_tpr_and_tpr_are_one, start),
         cmocka_unit_test_setup(a_shadow_is_waited_for, start),
         cmocka_unit_test_setup(virtual_nmis_come_one_at_a_time, start),
         cmocka_unit_test_setup(a_direct_domains_nmis_come_one_at_a_time, start),
         cmocka_unit_test_setup(an_nmi_waits_for_a_fault, start),
+        cmocka_unit_test_setup(a_direct_domains_nmi_beside_an_event_is_its_next_exits, start),
+        cmocka_unit_test_setup(of_two_nmis_at_once_none_is_lost, start),
         cmocka_unit_test_setup(hlt_ends_by_what_can_be_taken, start),
         cmocka_unit_test_setup(the_cpus_timer_is_set_for_the_domains, start),
         cmocka_unit_test_setup(nothing_is_lost_on_the_way, start),
