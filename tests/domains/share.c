@@ -26,6 +26,34 @@ void expect(bool is_so, const char *what, int line)
     flat_stop();
 }
 
+static void be_early(void)
+{
+    share_state(0);
+}
+
+static void be_late(void)
+{
+    share_state(1);
+}
+
+static const struct {
+    const char *name;
+    void (*run)(void);
+} roles[] = {
+    {"early", be_early},
+    {"late", be_late},
+    {"spins", share_spin_for_ever},
+    {"exits", share_exit_for_ever},
+    {"wakes", share_wake_for_ever},
+    {"sleeps", share_sleep_for_ever},
+    {"answers", share_answer_for_ever},
+    {"beats", share_beat_for_ever},
+    {"measures", share_measure},
+    {"asks", share_ask},
+    {"stops", share_stop},
+    {"crashes", share_crash},
+};
+
 static bool is_role(const char *name)
 {
     unsigned i = 0;
@@ -43,10 +71,10 @@ void flat_main(void)
     if (channel.result == BH_OK)
         table = (struct table *)(uintptr_t)channel.a;
     share_has_keys = keys[5] == 't';
-    if (is_role("early"))
-        share_state(0);
-    else if (is_role("late"))
-        share_state(1);
-    else
-        EXPECT(!"this image has no role");
+    for (unsigned i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)
+        if (is_role(roles[i].name)) {
+            roles[i].run();
+            return;
+        }
+    EXPECT(!"this image has no role");
 }

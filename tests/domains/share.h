@@ -26,4 +26,16 @@ extern bool share_has_keys;
 /* Domain `who`, 0 or 1, of two that have the same core. */
 void share_state(unsigned who);
 
+/* The other roles: share_turns.c. */
+_Noreturn void share_spin_for_ever(void);
+_Noreturn void share_exit_for_ever(void);
+_Noreturn void share_wake_for_ever(void);
+_Noreturn void share_sleep_for_ever(void);
+_Noreturn void share_answer_for_ever(void);
+_Noreturn void share_beat_for_ever(void);
+void share_measure(void);
+void share_ask(void);
+void share_stop(void);
+void share_crash(void);
+
 #endif

@@ -204,6 +204,25 @@ static void the_end_of_one_is_the_end_of_all(void **state)
     assert_int_equal(vdev_model.stops, 1);
 }
 
+/* Another domain has the core meanwhile, and may be waiting for this one's other core likewise. */
+static void one_that_waits_for_its_turn_is_off(void **state)
+{
+    (void)state;
+    vcpu_model_reset();
+    image_model.domain[WORK].ncores = 2;
+    image_model.domain[WORK].interrupts = BH_VIRTUAL;
+    image_model.domain[WORK].core[1] = image_model.domain[VAULT].core[0] = 2;
+    vcpu_model_init(VAULT);
+    first = vcpu_model_init(WORK);
+    second = vcpu_model_init_id(WORK, 1);
+    second->requests = 0;
+    assert_false(vcpu_model_exit(first, SVM_EXIT_SHUTDOWN, 0, 0));
+    assert_int_equal(second->requests, SVM_REQUEST_STOP | SVM_REQUESTED);
+    assert_false(second->parked);
+    assert_int_equal(cpu_model.apic_sent.count, 0);
+    assert_int_equal(vdev_model.stops, 1);
+}
+
 /* It has been stopped in the meantime, and goes the same way, without a line. */
 static void two_ends_are_told_once(void **state)
 {
@@ -253,6 +272,7 @@ int main(void)
         cmocka_unit_test_setup(an_nmi_is_taken, start),
         cmocka_unit_test_setup(requests_kick, start),
         cmocka_unit_test_setup(the_end_of_one_is_the_end_of_all, start),
+        cmocka_unit_test_setup(one_that_waits_for_its_turn_is_off, start),
         cmocka_unit_test_setup(two_ends_are_told_once, start),
         cmocka_unit_test_setup(a_vcpu_that_waits_ends_too, start),
         cmocka_unit_test_setup(a_sleep_for_a_doorbell_ends_for_requests, start),
