@@ -10,6 +10,7 @@
 #include "core/mm/mm.h"
 #include "core/platform/platform.h"
 #include "core/svm/features.h"
+#include "hw/npt.h"
 #include "lib/memory.h"
 
 #define SIZE_32 (1ull << 32) /* of the address space outside of 64-bit code */
@@ -273,6 +274,33 @@ static bool take_entries(const struct guest_trace *trace, struct entries *entrie
         entries->value[i] = i < trace->count ? trace->entry[i].value : 0;
     }
     return trace->count <= ENTRIES;
+}
+
+/* Has them begin in the topmost table at `cr3` instead, if that has the same entry there. */
+static bool adopt_root(const struct vcpu *vcpu, uint64_t cr3, struct entries *entries)
+{
+    uint64_t offset = (uintptr_t)entries->at[0] % PAGE_SIZE;
+    const volatile uint64_t *at =
+        p2m_ram(vcpu->p2m, (cr3 & NPT_ADDRESS) + offset, sizeof(*at), false);
+
+    if (!at || *at != entries->value[0])
+        return false;
+    entries->at[0] = at;
+    return true;
+}
+
+const struct store *exits_adopt_store(const struct vcpu *vcpu)
+{
+    struct store *store = &vcpu->moves[vcpu->vmcb->rip % MOVES].store;
+    struct store adopted = *store;
+
+    adopted.cr3 = mode_cr3(vcpu);
+    if (store->rip != vcpu->vmcb->rip || store->code == no_code || !(vcpu->efer & EFER_LMA) ||
+        !adopt_root(vcpu, adopted.cr3, &adopted.fetch) ||
+        (vcpu->shadow && !adopt_root(vcpu, adopted.cr3, &adopted.operand)))
+        return NULL;
+    *store = adopted;
+    return exits_known_store(vcpu, adopted.cr3);
 }
 
 static const uint64_t *source_of(const struct vcpu *vcpu, const struct insn *insn,

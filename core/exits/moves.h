@@ -94,6 +94,12 @@ static inline const struct store *exits_known_store(const struct vcpu *vcpu, uin
                : NULL;
 }
 
+/*
+ * The same under another CR3, in long mode: a kernel's addresses mean the same in all processes, by
+ * the same entry of each one's topmost table. That costs one look at the p2m.
+ */
+const struct store *exits_adopt_store(const struct vcpu *vcpu);
+
 static inline bool exits_known_operand(const struct vcpu *vcpu, const struct store *s)
 {
     return entries_hold(&s->operand) && !((vcpu->vmcb->rflags ^ s->ac) & RFLAGS_AC);

@@ -119,10 +119,14 @@ void exits_no_memory(struct vcpu *vcpu, uint64_t gpa, uint64_t why)
 static __attribute__((noinline)) void answer(struct vcpu *vcpu)
 {
     const struct vmcb *vmcb = vcpu->vmcb;
+    const struct store *store = exits_adopt_store(vcpu);
 
     if (vmcb->exitinfo1 & VMCB_NPF_WALK)
         exits_no_tables(vcpu, vmcb->exitinfo2, vmcb->exitinfo1);
-    exits_no_memory(vcpu, vmcb->exitinfo2, vmcb->exitinfo1);
+    if (store)
+        exits_repeat_store(vcpu, store);
+    else
+        exits_no_memory(vcpu, vmcb->exitinfo2, vmcb->exitinfo1);
 }
 
 /* EOI and timer come by here: the straight path is a store that is remembered. */

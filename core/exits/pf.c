@@ -79,6 +79,8 @@ void exit_pf(struct vcpu *vcpu)
 {
     const struct store *store = vcpu->shadow ? exits_known_store(vcpu, vcpu->cr3) : NULL;
 
+    if (!store && vcpu->shadow)
+        store = exits_adopt_store(vcpu);
     if (store && exits_known_operand(vcpu, store))
         exits_repeat_store(vcpu, store);
     else

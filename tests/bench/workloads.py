@@ -7,6 +7,7 @@ import tempfile
 
 import package
 from qemu import Config, Kernel, Machine
+from trips import ICOUNT
 
 ROOT = package.ROOT
 sys.path.append(str(ROOT / "domains" / "work"))
@@ -71,7 +72,7 @@ def run(boot, directory, arguments=()):
     out = pathlib.Path(directory, "counters")
     plugin = ",".join([f"{BUILT / 'count.so'},out={out}", *arguments])
     config = Config(boot=boot, cpus=1, network=False, time_limit=SECONDS,
-                    extra=("-icount", "shift=0,sleep=off", "-plugin", plugin))
+                    extra=(*ICOUNT, "-rtc", "base=2026-01-01,clock=vm", "-plugin", plugin))
     with Machine(config) as machine:
         machine.work.expect(DONE, SECONDS)
         text = machine.work.text
