@@ -72,7 +72,8 @@ def run(boot, directory, arguments=()):
     out = pathlib.Path(directory, "counters")
     plugin = ",".join([f"{BUILT / 'count.so'},out={out}", *arguments])
     config = Config(boot=boot, cpus=1, network=False, time_limit=SECONDS,
-                    extra=(*ICOUNT, "-rtc", "base=2026-01-01,clock=vm", "-plugin", plugin))
+                    extra=(*ICOUNT, "-seed", "1", "-rtc", "base=2026-01-01,clock=vm",
+                           "-plugin", plugin))
     with Machine(config) as machine:
         machine.work.expect(DONE, SECONDS)
         text = machine.work.text
