@@ -146,6 +146,14 @@ static void amdvi_revoke(const struct bh_header *policy, uint32_t domain)
     complete_all();
 }
 
+/* The entries are in memory before the commands are: unit_complete() waits for both. */
+static void amdvi_forget_interrupts(uint16_t device)
+{
+    for (uint32_t i = 0; i < unit_count; i++)
+        unit_queue_interrupts(&units[i], device);
+    complete_all();
+}
+
 /* Of several units one may have news: all are looked at then. */
 static const volatile uint64_t *amdvi_news(void)
 {
@@ -167,6 +175,7 @@ const struct dma_backend dma_amdvi = {
     .close = amdvi_close,
     .apply = amdvi_apply,
     .revoke = amdvi_revoke,
+    .forget_interrupts = amdvi_forget_interrupts,
     .news = amdvi_news,
     .next_event = amdvi_next_event,
 };

@@ -33,6 +33,7 @@ struct dma_backend {
     void (*close)(void);
     void (*apply)(const struct bh_header *policy);
     void (*revoke)(const struct bh_header *policy, uint32_t domain);
+    void (*forget_interrupts)(uint16_t device);
     /*
      * A word that isn't zero as soon as there is something to report; it may be so without. Asked
      * for again after each call of the other functions.

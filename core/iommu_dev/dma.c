@@ -90,6 +90,13 @@ void dma_revoke(uint32_t domain)
     print("%s: its devices are closed", name_of(domain));
 }
 
+void dma_forget_interrupts(uint16_t device)
+{
+    spinlock_take(&lock);
+    backend->forget_interrupts(device);
+    spinlock_release(&lock);
+}
+
 static uint32_t owner_of(const struct dma_event *event)
 {
     if (!event->has_device || !policy)

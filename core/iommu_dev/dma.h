@@ -27,6 +27,9 @@ void dma_apply(const struct bh_header *policy);
 /* Takes all devices of a domain away from it, for a domain that has stopped. After dma_apply. */
 void dma_revoke(uint32_t domain);
 
+/* On return no IOMMU uses what it held of the device's interrupt remapping table. Any CPU may. */
+void dma_forget_interrupts(uint16_t device);
+
 /* Points to a word that is zero if the hardware has nothing to report. Changed under dma.c's lock.
  */
 extern const volatile uint64_t *dma_news;

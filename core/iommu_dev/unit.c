@@ -64,10 +64,15 @@ static void queue(struct unit *unit, enum amdvi_command_code code, uint64_t low,
     unit->queued++;
 }
 
+void unit_queue_interrupts(struct unit *unit, uint32_t device)
+{
+    queue(unit, AMDVI_INVALIDATE_INTERRUPTS, device, 0);
+}
+
 void unit_queue_device(struct unit *unit, uint32_t device)
 {
     queue(unit, AMDVI_INVALIDATE_DTE, device, 0);
-    queue(unit, AMDVI_INVALIDATE_INTERRUPTS, device, 0);
+    unit_queue_interrupts(unit, device);
 }
 
 void unit_queue_pages(struct unit *unit, uint64_t domain)

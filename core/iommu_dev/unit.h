@@ -55,6 +55,7 @@ void unit_forget_all(struct unit *unit);
 
 /* Queue commands that make it forget a device's entries, and a DomainID's translations. */
 void unit_queue_device(struct unit *unit, uint32_t device);
+void unit_queue_interrupts(struct unit *unit, uint32_t device); /* its remapping table alone */
 void unit_queue_pages(struct unit *unit, uint64_t domain);
 
 /* Waits until the unit has carried out all that was queued. */

@@ -128,6 +128,60 @@ static bool is_granted(const struct bh_header *h, uint32_t bdf, uint32_t domain)
     return false;
 }
 
+/* Its interrupt table's bytes in the image. */
+static uint64_t table_size(const struct bh_header *h, const struct bh_dte *row)
+{
+    return bh_is_remapped(domain_of(h, row->domain)) ? sizeof(struct bh_remap)
+                                                     : (AMDVI_IRT_INDEX + 1) * sizeof(uint32_t);
+}
+
+bool image_is_remap(const struct bh_header *h, uint64_t page)
+{
+    const struct bh_dte *row = POLICY_ROWS(h, dtes, struct bh_dte);
+
+    for (uint32_t i = 0; i < h->dtes.count; i++)
+        if (bh_is_remapped(domain_of(h, row[i].domain)) &&
+            image_overlaps(page, BH_PAGE, row[i].dte[2] & AMDVI_DTE2_INTTABROOT,
+                           sizeof(struct bh_remap)))
+            return true;
+    return false;
+}
+
+/* Behind all rows: core writes there what a domain asks for. */
+static bool is_behind_rows(const struct bh_header *h, uint64_t address)
+{
+    uint64_t offset = address - h->base;
+
+    return offset >= h->dtes.offset + h->dtes.count * sizeof(struct bh_dte) &&
+           offset >= h->domains.offset + h->domains.count * sizeof(struct bh_domain) &&
+           offset >= h->files.offset + h->files.count * sizeof(struct bh_file) &&
+           offset >= h->regions.offset + h->regions.count * sizeof(struct bh_region) &&
+           offset >= h->channels.offset + h->channels.count * sizeof(struct bh_channel) &&
+           offset >= h->functions.offset + h->functions.count * sizeof(struct bh_pci_function) &&
+           offset >= h->cpuid.offset + h->cpuid.count * sizeof(struct bh_cpuid) &&
+           offset >= h->msrs.offset + h->msrs.count * sizeof(struct bh_msr);
+}
+
+/* With several cores: empty, and nothing else lies there. Page tables are looked at as they are
+ * walked (rights.c); bitmaps have ones in each of their pages. */
+static bool check_remap(const struct bh_header *h, uint32_t n, struct policy_fault *fault)
+{
+    const struct bh_dte *row = POLICY_ROWS(h, dtes, struct bh_dte);
+    uint64_t at = row[n].dte[2] & AMDVI_DTE2_INTTABROOT;
+    const void *bytes = image_at(h, at, sizeof(struct bh_remap));
+    bool is_own = bytes && at % BH_PAGE == 0 && is_behind_rows(h, at) &&
+                  (row[n].dte[2] & AMDVI_DTE2_INTCTL) == AMDVI_DTE2_INTCTL_REMAP &&
+                  (row[n].dte[2] & AMDVI_DTE2_INTTABLEN) == (uint64_t)AMDVI_IRT_LENGTH
+                                                                << AMDVI_DTE2_INTTABLEN_SHIFT &&
+                  image_zero(bytes, sizeof(struct bh_remap));
+
+    for (uint32_t i = 0; i < h->dtes.count; i++)
+        is_own = is_own && (i == n || !image_overlaps(at, sizeof(struct bh_remap),
+                                                      row[i].dte[2] & AMDVI_DTE2_INTTABROOT,
+                                                      table_size(h, &row[i])));
+    return is_own || policy_fail(fault, POLICY_DTE_REMAP, n, at);
+}
+
 /* Interrupts a device may send: fixed and lowest priority, to a vector that is no exception. */
 static bool check_interrupts(const struct bh_header *h, const struct bh_dte *row, uint32_t n,
                              struct policy_fault *fault)
@@ -192,7 +246,8 @@ static bool check_dte(const struct bh_header *h, uint32_t n, struct policy_fault
         if (!is_granted(h, row->device_id, row->domain))
             return policy_fail(fault, POLICY_DTE_OWNER, n, row->device_id);
     }
-    return check_interrupts(h, row, n, fault);
+    return bh_is_remapped(domain_of(h, row->domain)) ? check_remap(h, n, fault)
+                                                     : check_interrupts(h, row, n, fault);
 }
 
 static bool check_cpuid(const struct bh_cpuid *row, uint32_t n, struct policy_fault *fault)

@@ -93,7 +93,7 @@ static bool walk_page(struct walk *w, uint64_t page, uint32_t level, uint32_t ri
 {
     const uint64_t *table = image_at(w->h, page, BH_PAGE);
 
-    if (!table || page % BH_PAGE != 0)
+    if (!table || page % BH_PAGE != 0 || image_is_remap(w->h, page))
         return policy_fail(w->fault, POLICY_TABLE_ENTRY, w->domain, page);
     if (w->pages_left-- == 0)
         return policy_fail(w->fault, POLICY_TABLE_SHARED, w->domain, page);
@@ -208,6 +208,19 @@ static bool check_tpm(uint32_t domain, const struct run *run, struct policy_faul
     return true;
 }
 
+/* MSI-X tables that core guards. */
+static bool check_msix(const struct bh_header *h, uint32_t domain, const struct run *run,
+                       struct policy_fault *fault)
+{
+    const struct bh_pci_function *f = POLICY_ROWS(h, functions, struct bh_pci_function);
+    uint64_t base, end;
+
+    for (uint32_t i = 0; i < h->functions.count; i++)
+        if (image_msix_pages(h, &f[i], &base, &end) && run->base < end && base < run->end)
+            return policy_fail(fault, POLICY_MAPS_MSIX, domain, base);
+    return true;
+}
+
 /* True if [base, end) lies in channels' regions, one behind the other. */
 static bool in_channels(const struct bh_header *h, uint64_t base, uint64_t end)
 {
@@ -254,7 +267,8 @@ bool image_check_rights(const struct bh_header *h, struct policy_fault *fault)
         for (uint32_t i = 0; i < reach[n].count; i++) {
             const struct run *run = &reach[n].run[i];
 
-            if (!check_interrupt_ranges(n, run, fault) || !check_tpm(n, run, fault))
+            if (!check_interrupt_ranges(n, run, fault) || !check_tpm(n, run, fault) ||
+                !check_msix(h, n, run, fault))
                 return false;
             for (uint32_t r = 0; r < h->regions.count; r++)
                 if (!check_region(h, n, run, &region[r], fault))

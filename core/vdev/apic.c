@@ -14,8 +14,7 @@ static uint32_t id_of(const struct vcpu *vcpu)
     return cpu_areas[vcpu->cpu].cpu.apic_id;
 }
 
-/* The domain's cores as of now: each changes its own LDR and DFR as it likes. */
-static void read_cores(const struct vcpu *vcpu, struct apic_core core[BH_MAX_CORES])
+void vapic_cores(const struct vcpu *vcpu, struct apic_core *core)
 {
     for (unsigned id = 0; id < vcpu->domain->ncores; id++) {
         const struct vcpu *other = svm_vcpu_of(vcpu->index, id); /* there, before any runs */
@@ -58,7 +57,7 @@ static void send_ipi(struct vcpu *vcpu, uint32_t low)
     struct apic_core core[BH_MAX_CORES];
     struct apic_ipi ipi;
 
-    read_cores(vcpu, core);
+    vapic_cores(vcpu, core);
     ipi = apic_filter_ipi(low, vcpu->icr_high, core, vcpu->domain->ncores, vcpu->id);
     if (ipi.denied)
         audit_violation(vcpu->domain, vcpu->index, VIOLATION_IPI,
@@ -68,19 +67,19 @@ static void send_ipi(struct vcpu *vcpu, uint32_t low)
             send_to(vcpu, svm_vcpu_of(vcpu->index, id), &ipi);
 }
 
-/* What other vCPUs need to know of this one's APIC. */
-static void note_write(struct vcpu *vcpu, uint32_t offset, uint32_t value)
+/* What other vCPUs need to know of this one's APIC. True if it is another name than before. */
+static bool note_write(struct vcpu *vcpu, uint32_t offset, uint32_t value)
 {
-    if (offset == APIC_LDR)
-        __atomic_store_n(&vcpu->ldr, value, __ATOMIC_RELAXED);
-    if (offset == APIC_DFR)
-        __atomic_store_n(&vcpu->dfr, value, __ATOMIC_RELAXED);
+    uint32_t *name = offset == APIC_LDR ? &vcpu->ldr : offset == APIC_DFR ? &vcpu->dfr : NULL;
+
+    return name && __atomic_exchange_n(name, value, __ATOMIC_RELAXED) != value;
 }
 
 static void write_register(struct vcpu *vcpu, uint32_t offset, uint32_t value)
 {
     apic_write(offset, value);
-    note_write(vcpu, offset, value);
+    if (note_write(vcpu, offset, value) && bh_is_remapped(vcpu->domain))
+        vdev_renew_interrupts(vcpu);
 }
 
 void vapic_init(struct vcpu *vcpu)

@@ -1,5 +1,6 @@
 #include "core/vdev/apic_filter.h"
 
+#include "core/iommu_dev/remap.h"
 #include "hw/apic.h"
 
 enum shorthand { DESTINATION, SELF, ALL, OTHERS };
@@ -62,6 +63,27 @@ static uint32_t logical_bits(const struct apic_core *core, uint8_t to)
     if (is_flat(core))
         return to & ldr;
     return to >> 4 == ldr >> 4 || to >> 4 == 0xf ? to & ldr & 0xf : 0;
+}
+
+uint32_t apic_filter_targets(uint8_t to, bool is_logical, const struct apic_core *core,
+                             unsigned count)
+{
+    uint32_t targets = 0;
+
+    for (unsigned i = 0; i < count; i++)
+        if (is_logical ? logical_bits(&core[i], to) != 0 : to == 0xff || to == core[i].id)
+            targets |= 1u << i;
+    return targets;
+}
+
+int apic_filter_wish(struct apic_wish wish, const struct apic_core *core, unsigned count)
+{
+    uint32_t targets = apic_filter_targets(wish.to, wish.is_logical, core, count);
+
+    if (wish.mode > APIC_MODE_LOWEST || wish.vector < REMAP_FIRST_VECTOR ||
+        wish.vector > REMAP_LAST_VECTOR || targets == 0)
+        return -1;
+    return __builtin_ctz(targets);
 }
 
 /* Is it for others? What its bits mean follows the sender's model; all of it may be broadcast. */

@@ -67,4 +67,23 @@ struct apic_ipi {
 struct apic_ipi apic_filter_ipi(uint32_t low, uint32_t high, const struct apic_core *core,
                                 unsigned count, unsigned self);
 
+/*
+ * Which of the domain's cores a destination means, 8 bits in physical or logical mode: bit n:
+ * core[n]. What it may mean beside them isn't told.
+ */
+uint32_t apic_filter_targets(uint8_t to, bool is_logical, const struct apic_core *core,
+                             unsigned count);
+
+/* A device's interrupt as the domain asked for it. */
+struct apic_wish {
+    uint8_t to, vector, mode; /* enum apic_mode */
+    bool is_logical;
+};
+
+/*
+ * The core that gets it, the first where several are meant; -1 if the domain can't have it: no core
+ * of its own, a vector below 20h or FFh, another mode than fixed and lowest priority.
+ */
+int apic_filter_wish(struct apic_wish wish, const struct apic_core *core, unsigned count);
+
 #endif

@@ -80,8 +80,11 @@ void vpci_place(const struct bh_header *policy)
     const struct bh_pci_function *rows = bh_rows(policy, &policy->functions);
 
     for (unsigned i = 0; i < policy->functions.count; i++)
-        if (rows[i].granted)
+        if (rows[i].granted) {
             place(&rows[i]);
+            if (bh_is_remapped(bh_domain_row(policy, rows[i].domain)))
+                vmsi_place(&rows[i]);
+        }
 }
 
 void vpci_init(const struct vcpu *vcpu)
@@ -111,16 +114,29 @@ static uint32_t read_dword(const struct vcpu *vcpu, unsigned i, uint8_t reg)
     const struct bh_pci_function *row = &rows_of(vcpu)[i];
     unsigned bar = (reg - PCI_BAR0) / 4;
 
+    uint32_t value;
+
     if (reg >= PCI_BAR0 && bar < BARS)
         return views[vcpu->index].bar[i][bar];
-    return pci_read32(row->bdf, reg) & row->read_mask[reg / 4];
+    if (!vmsi_read(vcpu, row, reg, &value))
+        value = pci_read32(row->bdf, reg);
+    return value & row->read_mask[reg / 4];
+}
+
+/* The way of a message is there before it is enabled. */
+static void write_byte(struct vcpu *vcpu, const struct bh_pci_function *row, uint8_t at,
+                       uint8_t value)
+{
+    if (at == row->msi + PCI_MSG_CONTROL)
+        vmsi_update(vcpu, row, value);
+    pci_write8(row->bdf, at, value);
 }
 
 /* Writes whole bytes, so that write-1-to-clear bits beside a register aren't touched. */
 static bool write_bytes(struct vcpu *vcpu, unsigned i, uint8_t reg, unsigned size, uint32_t value)
 {
     const struct bh_pci_function *row = &rows_of(vcpu)[i];
-    bool allowed = false;
+    bool allowed = false, is_message = false;
 
     for (unsigned n = 0; n < size; n++) {
         uint8_t at = (uint8_t)(reg + n);
@@ -130,8 +146,13 @@ static bool write_bytes(struct vcpu *vcpu, unsigned i, uint8_t reg, unsigned siz
         if (!mask)
             continue;
         allowed = true;
-        pci_write8(row->bdf, at, (uint8_t)((pci_read8(row->bdf, at) & ~mask) | (byte & mask)));
+        if (vmsi_write_byte(vcpu, row, at, mask, byte))
+            is_message = true;
+        else
+            write_byte(vcpu, row, at, (uint8_t)((pci_read8(row->bdf, at) & ~mask) | (byte & mask)));
     }
+    if (is_message)
+        vmsi_update(vcpu, row, pci_read16(row->bdf, row->msi + PCI_MSG_CONTROL));
     return allowed;
 }
 

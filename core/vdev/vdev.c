@@ -13,8 +13,11 @@ void vdev_init_vcpu(struct vcpu *vcpu)
         vapic_init(vcpu);
     else
         vlapic_init(vdev_apic(vcpu), vcpu->id);
-    if (vcpu->id == 0)
-        vpci_init(vcpu);
+    if (vcpu->id != 0)
+        return;
+    vpci_init(vcpu);
+    vmsi_init(vcpu);
+    vioapic_init(vcpu);
 }
 
 void vdev_reset_vcpu(struct vcpu *vcpu)
@@ -48,43 +51,66 @@ bool vdev_port(struct vcpu *vcpu, uint16_t port, unsigned size, bool in, uint32_
     return done;
 }
 
-static __attribute__((noinline)) bool access_ioapic(struct vcpu *vcpu, uint64_t gpa, bool is_write,
-                                                    uint64_t *value)
+static bool access_ioapic(struct vcpu *vcpu, uint64_t gpa, unsigned size, bool is_write,
+                          uint64_t *value)
 {
     uint32_t word = (uint32_t)*value;
-    bool done;
+    bool done = vcpu->domain->ioapic_pins && size == 4 &&
+                vioapic_access(vcpu, gpa % PAGE_SIZE, is_write, &word);
 
-    if (gpa - IOAPIC_BASE_DEFAULT >= PAGE_SIZE || !vcpu->domain->ioapic_pins)
-        return false;
-    spinlock_take(&locks[vcpu->index]);
-    done = vioapic_access(vcpu, gpa & (PAGE_SIZE - 1), is_write, &word);
-    spinlock_release(&locks[vcpu->index]);
     *value = word;
     return done;
 }
 
-static __attribute__((noinline)) bool write_ioapic(struct vcpu *vcpu, uint64_t gpa, uint64_t value)
+/* What lies elsewhere than the local APIC, at addresses that are multiples of their size. */
+static __attribute__((noinline)) bool access(struct vcpu *vcpu, uint64_t gpa, unsigned size,
+                                             bool is_write, uint64_t *value)
 {
-    return access_ioapic(vcpu, gpa, true, &value);
+    bool is_ioapic = gpa / PAGE_SIZE == IOAPIC_BASE_DEFAULT / PAGE_SIZE;
+    bool done;
+
+    if (vcpu->domain->interrupts != BH_DIRECT || gpa % size != 0 ||
+        !(is_ioapic || bh_is_remapped(vcpu->domain)))
+        return false;
+    spinlock_take(&locks[vcpu->index]);
+    done = is_ioapic ? access_ioapic(vcpu, gpa, size, is_write, value)
+                     : vmsix_access(vcpu, gpa, size, is_write, value);
+    spinlock_release(&locks[vcpu->index]);
+    return done;
 }
 
-static bool has_registers(const struct vcpu *vcpu, uint64_t gpa, unsigned size)
+static __attribute__((noinline)) bool write(struct vcpu *vcpu, uint64_t gpa, unsigned size,
+                                            uint64_t value)
 {
-    return vcpu->domain->interrupts == BH_DIRECT && size == 4 && !(gpa & 3);
+    return access(vcpu, gpa, size, true, &value);
+}
+
+static bool is_local_apic(const struct vcpu *vcpu, uint64_t gpa)
+{
+    return vcpu->domain->interrupts == BH_DIRECT &&
+           gpa / PAGE_SIZE == APIC_BASE_DEFAULT / PAGE_SIZE;
 }
 
 bool vdev_read(struct vcpu *vcpu, uint64_t gpa, unsigned size, uint64_t *value)
 {
     *value = 0;
-    return has_registers(vcpu, gpa, size) && access_ioapic(vcpu, gpa, false, value);
+    return access(vcpu, gpa, size, false, value);
 }
 
 bool vdev_write(struct vcpu *vcpu, uint64_t gpa, unsigned size, uint64_t value)
 {
-    if (!has_registers(vcpu, gpa, size))
+    if (!is_local_apic(vcpu, gpa))
+        return write(vcpu, gpa, size, value);
+    if (size != 4 || gpa % 4 != 0)
         return false;
-    if (gpa / PAGE_SIZE != APIC_BASE_DEFAULT / PAGE_SIZE)
-        return write_ioapic(vcpu, gpa, value);
     vdev_write_apic(vcpu, gpa % PAGE_SIZE, (uint32_t)value);
     return true;
+}
+
+void vdev_renew_interrupts(const struct vcpu *vcpu)
+{
+    spinlock_take(&locks[vcpu->index]);
+    vmsi_renew(vcpu);
+    vioapic_renew(vcpu);
+    spinlock_release(&locks[vcpu->index]);
 }

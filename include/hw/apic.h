@@ -65,6 +65,15 @@ enum apic_mode {
 #define APIC_LVT_MASKED      0x10000u
 #define APIC_TIMER_DIVIDE_1  0xbu /* 16.4.1 */
 
+/* A device's message, 16.11: address and data */
+#define MESSAGE_ADDRESS    0xfee00000u /* bits 31:20 */
+#define MESSAGE_DEST_SHIFT 12
+#define MESSAGE_LOGICAL    0x004u
+#define MESSAGE_ADDRESS_FIXED                                             \
+    0xfff00ff3u /* MESSAGE_ADDRESS, and else 0: bits 11:5 are more of the \
+                   destination for those who know them */
+#define MESSAGE_LEVEL 0x8000u
+
 /* I/O APIC, 3.1 */
 #define IOAPIC_BASE_DEFAULT 0xfec00000u
 #define IOAPIC_SELECT       0x00u

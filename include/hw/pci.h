@@ -19,6 +19,23 @@
 #define PCI_ROM          0x30u
 #define PCI_CAPABILITIES 0x34u
 
+/* Capabilities: message signalled interrupts, 6.8.1 and 6.8.2. Offsets from the capability. */
+#define PCI_ID_MSI        0x05u
+#define PCI_ID_MSIX       0x11u
+#define PCI_MSG_CONTROL   0x02u
+#define PCI_MSI_ADDRESS   0x04u
+#define PCI_MSI_UPPER     0x08u /* with 64-bit addresses, and data 4 bytes later */
+#define PCI_MSI_DATA      0x08u
+#define PCI_MSI_ENABLE    0x0001u
+#define PCI_MSI_SHIFT     4 /* log2 of the messages enabled, 3 bits */
+#define PCI_MSI_64        0x0080u
+#define PCI_MSIX_SIZE     0x07ffu /* entries less one */
+#define PCI_MSIX_ENABLE   0x8000u
+#define PCI_MSIX_MASK_ALL 0x4000u
+#define PCI_MSIX_TABLE    0x04u /* offset in the BAR whose number bits 2:0 are */
+#define PCI_MSIX_BAR      7u
+#define PCI_MSIX_MASKED   1u /* an entry's vector control */
+
 #define PCI_VENDOR_NONE 0xffffu
 
 /* Command, 6.2.2 */

@@ -103,7 +103,7 @@ MALFORMED = {
     "report-not-cbor": ("E101", altered("report_bytes", lambda report: report[:-1])),
     "report-trailing-byte": ("E101", altered("report_bytes", lambda report: report + b"\0")),
     "report-unknown-kind": ("E101", altered("report", lambda told: {
-        **told, 4: [{**told[4][0], 4: {14: 1}}, *told[4][1:]]})),
+        **told, 4: [{**told[4][0], 4: {15: 1}}, *told[4][1:]]})),
     "report-unknown-state": ("E101", altered("report", lambda told: {
         **told, 4: [{**told[4][0], 1: 9}, *told[4][1:]]})),
 }

@@ -225,7 +225,7 @@ EVENTS = {
     "short-body": ("E307", event(-1, body=bytes(15))),
     "long-body": ("E307", event(-1, body=bytes(17))),
     "padding-not-zero": ("E307", event(-1, body=struct.pack("<IIQ", 3, 1, 0))),
-    "unknown-kind-of-violation": ("E307", event(-1, body=struct.pack("<IIQ", 14, 0, 0))),
+    "unknown-kind-of-violation": ("E307", event(-1, body=struct.pack("<IIQ", 15, 0, 0))),
     "unknown-domain-in-event": ("E307", event(-1, domain=2)),
     "nobodys-violation": ("E307", event(-1, domain=wire.NOBODY)),
     "second-in-17-after-cap": ("E307", appended(Event(

@@ -14,7 +14,7 @@ import package
 HEADER = struct.Struct("<8sIIQQQ32s32s4QQII")
 SECTIONS = {  # size of a row, in the order of the header's tables
     "domains": 1248, "files": 80, "regions": 24, "channels": 80,
-    "functions": 672, "dtes": 40, "cpuid": 48, "msrs": 16}
+    "functions": 680, "dtes": 40, "cpuid": 48, "msrs": 16}
 ATTEST = 144  # offset in the header
 IOPM, MSRPM, TABLE = 120, 128, 136  # offsets in a domain's row
 

@@ -157,6 +157,11 @@ def test_end(name, reason, denied):
         machine.expect_no_secret()
 
 
+# Messages of cores-msi: address and delivery mode; the vector is 83h. Core 1 is vault's.
+MESSAGES = tuple((0xfee00000 | to << 12 | flags, mode) for to, flags, mode in (
+    (0, 0, 2), (0, 0, 4), (0, 0, 5), (0, 0, 7), (1, 0, 0), (1, 8, 1), (1, 0, 2), (1, 0, 4),
+    (1, 0, 5), (0xff, 0, 4), (0xff, 0, 5), (3, 12, 4)))
+
 # Attack of a domain with cores 0 and 2; vault's is core 1, core 3 nobody's.
 CORES = {
     "cores-ipi": tuple(("ipi", high << 56 | 0x4071 | low | mode << 8)
@@ -166,6 +171,9 @@ CORES = {
     "cores-sipi": (("memory-execute", 0xa0000),),
     "cores-text": (),
     "cores-code": (("ipi", 0x0100000000004500),),
+    "cores-msi": tuple(("msi-write", 0x200000 if table is None else 0x180020 + n % table,
+                        f"{address << 32 | mode << 8 | 0x83:#x}")
+                       for table in (None, 4) for n, (address, mode) in enumerate(MESSAGES)),
 }
 CORES_ENDS = {"cores-stop": "it asked to", "cores-triple-fault": "shutdown (triple fault)"}
 

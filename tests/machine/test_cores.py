@@ -18,11 +18,9 @@ FLAGS = ("-Os", "-static", "-nostdlib", "-ffreestanding", "-fno-stack-protector"
 
 
 def policy_in(directory, shadow=False):
-    """laptop.policy with core 2 for work beside core 0; core 1 stays vault's, core 3 nobody's.
-    irqaffinity=0: the interrupts of work's devices arrive at its first core."""
+    """laptop.policy with core 2 for work beside core 0; core 1 stays vault's, core 3 nobody's."""
     text = package.LAPTOP_POLICY.read_text()
     for old, new in (("cores 0\n", "cores 0, 2\n"), ("attest required", "attest optional"),
-                     ('cmdline "', 'cmdline "irqaffinity=0 '),
                      ('machine "', f'machine "{package.LAPTOP_POLICY.parent}/')):
         contains(text, old, "laptop.policy")
         text = text.replace(old, new, 1)

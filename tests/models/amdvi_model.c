@@ -91,6 +91,13 @@ static void forget_translations(struct model_unit *unit, uint32_t domain, bool a
             unit->tlb[i].is_used = false;
 }
 
+static void forget_interrupts(struct model_unit *unit, uint32_t device, bool all)
+{
+    for (unsigned i = 0; i < 64; i++)
+        if (all || unit->irte[i].device == device)
+            unit->irte[i].is_used = false;
+}
+
 static void carry_out(struct model_unit *unit, const struct amdvi_command *command)
 {
     uint64_t low = command->q[0] & ((1ull << AMDVI_CODE_SHIFT) - 1), high = command->q[1];
@@ -112,6 +119,7 @@ static void carry_out(struct model_unit *unit, const struct amdvi_command *comma
         if (low > 0xffff || high)
             illegal_command(unit, "INVALIDATE_INTERRUPT_TABLE: reserved bits");
         unit->has_dte[low & 0xffff] &= HAS_MEMORY;
+        forget_interrupts(unit, (uint32_t)low, false);
         break;
     case AMDVI_INVALIDATE_PAGES:
         if (low & ~(0xffffull << 32) || high != AMDVI_PAGES_ALL)
@@ -123,6 +131,7 @@ static void carry_out(struct model_unit *unit, const struct amdvi_command *comma
             illegal_command(unit, "INVALIDATE_IOMMU_ALL: reserved bits or not supported");
         memset(unit->has_dte, 0, sizeof(unit->has_dte));
         forget_translations(unit, 0, true);
+        forget_interrupts(unit, 0, true);
         break;
     default:
         illegal_command(unit, "unknown command");
@@ -332,6 +341,17 @@ static bool passes_unremapped(const struct amdvi_dte *dte, uint32_t mode)
     }
 }
 
+/* The entry as it was when it was last read, if that hasn't been forgotten. */
+static uint32_t read_irte(struct model_unit *unit, uint16_t device, uint32_t index,
+                          const uint32_t *table)
+{
+    struct model_irte *slot = &unit->irte[(device + index) % 64];
+
+    if (!slot->is_used || slot->device != device || slot->index != index)
+        *slot = (struct model_irte){table[index], device, (uint16_t)index, true};
+    return slot->value;
+}
+
 bool model_interrupt(struct model_unit *unit, uint16_t device, uint32_t data, uint32_t *irte)
 {
     uint32_t mode = data >> 8 & 7, index = data & AMDVI_IRT_INDEX;
@@ -353,7 +373,7 @@ bool model_interrupt(struct model_unit *unit, uint16_t device, uint32_t data, ui
         index < 1u << ((dte->q[2] & AMDVI_DTE2_INTTABLEN) >> AMDVI_DTE2_INTTABLEN_SHIFT)) {
         const uint32_t *table = (const uint32_t *)(dte->q[2] & AMDVI_DTE2_INTTABROOT);
 
-        *irte = table[index];
+        *irte = read_irte(unit, device, index, table);
         if (*irte & AMDVI_IRTE_REMAP_EN)
             return true;
     }

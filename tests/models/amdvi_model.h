@@ -41,6 +41,11 @@ struct model_unit {
         uint32_t domain;
         bool is_used, can_read, can_write;
     } tlb[64];
+    struct model_irte {
+        uint32_t value;
+        uint16_t device, index;
+        bool is_used;
+    } irte[64]; /* entries of interrupt remapping tables, those that deny too */
 };
 
 /* Forgets all units. */

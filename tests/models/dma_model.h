@@ -7,4 +7,7 @@
 extern unsigned model_polls, model_revocations;
 extern uint32_t model_revoked; /* the last domain */
 
+extern unsigned model_forgotten; /* calls of dma_forget_interrupts(), which calls */
+extern void (*model_on_forget)(uint16_t device);
+
 #endif

@@ -121,6 +121,7 @@ void vcpu_model_reset(void)
     image_model.header.domains = table(image_model.domain, 2);
     image_model.header.channels = table(image_model.channel, 0);
     image_model.header.functions = table(image_model.function, 4);
+    image_model.header.dtes = table(image_model.dte, 0);
     image_model.header.cpuid = table(image_model.cpuid, 16);
     image_model.header.msrs = table(image_model.msr, 16);
     set_domain(WORK, "work", BH_DIRECT);

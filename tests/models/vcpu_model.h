@@ -23,6 +23,7 @@ struct image_model {
     struct bh_pci_function function[4];
     struct bh_cpuid cpuid[16];
     struct bh_msr msr[16];
+    struct bh_dte dte[4];
 };
 
 extern struct image_model image_model;

@@ -181,6 +181,7 @@ static const struct attack attacks[] = {
     {"cores-storm", cores_storm, "INIT, NMI, SIPI to its own second core without end"},
     {"cores-sipi", cores_sipi, "start its second core in memory that isn't there"},
     {"cores-text", cores_text, "change a text while core checks and prints it"},
+    {"cores-msi", msi_of_cores, "the same as msi, and by the network card's MSI-X table"},
     {"cores-code", cores_code, "change the instruction while core decodes it"},
 };
 const struct subject cores_attacks = {attacks, sizeof(attacks) / sizeof(attacks[0])};

@@ -124,6 +124,56 @@ static void dma_to_interrupt_range(struct report *report)
     report_detail(report, "%zu writes to FEEx_xxxx had no effect", count);
 }
 
+/* The network card's MSI-X table, as the machine description has it (PCI 3.0, 6.8.2). */
+#define MSIX_TABLE   0xd0000000u
+#define MSIX_ENTRIES 4u
+#define MSIX_MASKED  1u
+
+static uintptr_t entry_at(unsigned entry, unsigned dword)
+{
+    return MSIX_TABLE + 16 * entry + 4 * dword;
+}
+
+/* Core keeps what was written, and lets none of it out. */
+static void forge_entry(struct report *report, unsigned entry, const struct aim *aim)
+{
+    mmio_write32(entry_at(entry, 3), MSIX_MASKED);
+    mmio_write32(entry_at(entry, 0), address_of(aim));
+    mmio_write32(entry_at(entry, 1), 0);
+    mmio_write32(entry_at(entry, 2), data_of(aim));
+    mmio_write32(entry_at(entry, 3), 0);
+    if (mmio_read32(entry_at(entry, 0)) != address_of(aim) ||
+        mmio_read32(entry_at(entry, 2)) != data_of(aim))
+        report_breach(report, "%s doesn't read as it was written", aim->name);
+}
+
+/* Nor by quadwords, bytes, across the end, or by another device's DMA. */
+static void forge_oddly(struct report *report)
+{
+    uint32_t before = mmio_read32(entry_at(0, 0));
+
+    mmio_write64(entry_at(1, 2), (uint64_t)MSIX_MASKED << 32 | MODE_INIT << APIC_ICR_MODE_SHIFT);
+    mmio_write64(entry_at(1, 2), MODE_NMI << APIC_ICR_MODE_SHIFT | FOREIGN_VECTOR);
+    mmio_write64(entry_at(1, 2) + 2, MODE_NMI << APIC_ICR_MODE_SHIFT);
+    mmio_write64(entry_at(MSIX_ENTRIES - 1, 3), MODE_NMI << APIC_ICR_MODE_SHIFT);
+    message[0] = INTERRUPT_RANGE | FOREIGN_APIC << DESTINATION_SHIFT;
+    if (edu_read_memory(report, (uintptr_t)message, 0, 4) &&
+        edu_write_memory(report, MSIX_TABLE, 0, 4) && mmio_read32(entry_at(0, 0)) != before)
+        report_breach(report, "a device's DMA has changed the table");
+}
+
+void msi_of_cores(struct report *report)
+{
+    size_t count = sizeof(aims) / sizeof(aims[0]);
+
+    msi(report);
+    for (size_t i = 0; i < count; i++)
+        forge_entry(report, i % MSIX_ENTRIES, &aims[i]);
+    forge_oddly(report);
+    victim_check(report);
+    report_detail(report, "%zu messages and as many table entries led nowhere", count);
+}
+
 static const struct attack attacks[] = {
     {"msi", msi, "MSIs with SMI, NMI, INIT, ExtINT, or to the other core"},
     {"dma-interrupts", dma_to_interrupt_range, "the same by DMA writes to FEEx_xxxx"},

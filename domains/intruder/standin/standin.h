@@ -21,6 +21,9 @@ extern const struct subject fatal_attacks;
 /* The same of a domain with two cores, for which alone they are: not part of `all`. */
 extern const struct subject cores_attacks, cores_ends;
 
+/* One of them, by devices of its own: msi.c. */
+void msi_of_cores(struct report *report);
+
 /* Does what the intercept of that name is for, and prints the outcome. */
 void probe_named(const char *name);
 

@@ -171,7 +171,7 @@ static void reports(void **state)
         bool is_good;
     } cases[] = {
         {3, 1, 1, true},   {13, UINT64_MAX, 1, true},
-        {14, 1, 1, false}, {3, 0, 1, false},
+        {15, 1, 1, false}, {3, 0, 1, false},
         {3, 1, 2, false},  {UINT64_MAX, 1, 1, false},
         {3, 1, 0, true},   {3, 1, EVIDENCE_KINDS + 1, false},
     };

@@ -286,7 +286,7 @@ static void other_orders(void **state)
 
 static void events_that_can_not_happen(void **state)
 {
-    static const struct bh_event_violation known = {.kind = 3}, unknown = {.kind = 14},
+    static const struct bh_event_violation known = {.kind = 3}, unknown = {.kind = 15},
                                            dma = {.kind = 13}, padded = {.kind = 3, .pad = 1};
     static const struct {
         enum bh_event_type type;

@@ -193,7 +193,7 @@ static void the_report_tells_of_each_domain(void **state)
     kind = cbor_map_handle(row[4].value);
     assert_int_equal(number(kind[0].key), 0);
     assert_int_equal(number(kind[0].value), 5);
-    assert_int_equal(number(kind[1].key), 13); /* dma, the last line of violations.def */
+    assert_int_equal(number(kind[1].key), 14); /* msi-write, the last line of violations.def */
     assert_int_equal(number(kind[1].value), 1ull << 33);
     row = cbor_map_handle(cbor_array_handle(list)[1]);
     assert_is_text(row[0].value, "vault");

@@ -314,6 +314,44 @@ static void interrupts_go_to_their_domains_core(void **state)
     }
 }
 
+/* Each source has a table of its own, empty, and the CPU can't reach nic's MSI-X table. */
+static void several_cores_leave_interrupts_to_core(void **state)
+{
+    static const uint8_t empty[sizeof(struct bh_remap)];
+    struct front other;
+    struct image several;
+    const struct bh_dte *row;
+    const struct bh_pci_function *function;
+
+    (void)state;
+    bits_emit("policy \"several\" { version 1 machine \"machines/qemu-q35.machine\"\n"
+              "    domain a { primary untrusted cores 3, 1 interrupts direct memory rest\n"
+              "        boot flat \"f\" at 0x100000 devices nic, edu, com2 }\n}\n",
+              &other, &several);
+    row = (const struct bh_dte *)(several.bytes + bits_header(&several)->dtes.offset);
+    assert_int_equal(bits_header(&several)->dtes.count, 3);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_memory_equal(bits_at(&several, row[i].dte[2] & 0x000fffffffffffc0), empty,
+                            sizeof(empty));
+        assert_int_equal(row[i].dte[2] >> 60, 2); /* remap */
+        for (unsigned j = 0; j < i; j++)
+            assert_int_not_equal(row[i].dte[2], row[j].dte[2]);
+    }
+    function =
+        (const struct bh_pci_function *)(several.bytes + bits_header(&several)->functions.offset);
+    assert_int_equal(function[1].bdf, 0x18);
+    assert_int_equal(function[1].msix_bar, 1);
+    assert_int_equal(function[1].msix_table, 0);
+    assert_int_equal(function[1].msix_count, 4);
+    assert_int_equal(bits_translate(&several, bits_domain(&several, 0)->table, 0xd0000000).hpa,
+                     BITS_NOTHING);
+    assert_int_equal(bits_translate(&several, bits_domain(&several, 0)->table, 0xd0004000).hpa,
+                     0xd0004000);
+    assert_true(verify_image(&other, several.bytes, several.size, true));
+    free(several.bytes);
+    front_free(&other);
+}
+
 /* ---- the whole ---- */
 
 static void core_accepts_it(void **state)
@@ -365,6 +403,7 @@ int main(void)
         cmocka_unit_test(functions_are_masked),
         cmocka_unit_test(device_table_entries_name_their_domain),
         cmocka_unit_test(interrupts_go_to_their_domains_core),
+        cmocka_unit_test(several_cores_leave_interrupts_to_core),
         cmocka_unit_test(core_accepts_it),
         cmocka_unit_test(the_verifier_accepts_it),
         cmocka_unit_test(the_same_policy_gives_the_same_bytes),

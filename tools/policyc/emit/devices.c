@@ -156,7 +156,8 @@ bool emit_functions(struct emission *emission, unsigned domain)
 /*
  * A domain on one core needs no choice of target: whatever vector its driver wrote into the
  * device goes to that core. The index is MSI data 10:0, delivery mode and vector; only fixed
- * (0) and lowest priority (1) have entries.
+ * (0) and lowest priority (1) have entries. With several cores each source has a table of its
+ * own, which core fills in.
  */
 void emit_interrupt_table(struct emission *emission, unsigned domain)
 {
@@ -164,7 +165,7 @@ void emit_interrupt_table(struct emission *emission, unsigned domain)
     uint32_t core = (uint32_t)owner->core[0].value;
     uint32_t *table;
 
-    if (!emit_has_dma(emission, domain) && pins(emission, domain) == 0)
+    if (is_remapped(owner) || (!emit_has_dma(emission, domain) && pins(emission, domain) == 0))
         return;
     table = emit_pages(emission, INTERRUPT_TABLE_PAGES, &emission->interrupt_table[domain]);
     for (uint32_t mode = 0; mode <= 1; mode++)
@@ -180,6 +181,7 @@ static bool add_dte(struct emission *emission, unsigned domain, uint64_t device,
 {
     struct bh_table *all = &emission->header.dtes;
     struct bh_dte *row = &emission->dte[all->count];
+    uint64_t interrupts = emission->interrupt_table[domain];
 
     if (all->count == BH_MAX_DTE)
         return report(emission->front, CHECK_too_many, emission->policy->domain[domain].name.at,
@@ -191,9 +193,11 @@ static bool add_dte(struct emission *emission, unsigned domain, uint64_t device,
     if (dma)
         row->dte[0] |= (uint64_t)NPT_LEVELS << AMDVI_DTE0_MODE_SHIFT |
                        emission->domain[domain].table | AMDVI_DTE0_IR | AMDVI_DTE0_IW;
+    if (is_remapped(&emission->policy->domain[domain]))
+        emit_pages(emission, sizeof(struct bh_remap) / BH_PAGE, &interrupts);
     row->dte[1] = domain + 1; /* DomainID: one for each table */
-    row->dte[2] = AMDVI_DTE2_IV | AMDVI_IRT_LENGTH << AMDVI_DTE2_INTTABLEN_SHIFT |
-                  emission->interrupt_table[domain] | AMDVI_DTE2_INTCTL_REMAP;
+    row->dte[2] = AMDVI_DTE2_IV | AMDVI_IRT_LENGTH << AMDVI_DTE2_INTTABLEN_SHIFT | interrupts |
+                  AMDVI_DTE2_INTCTL_REMAP;
     all->count++;
     return true;
 }

@@ -139,17 +139,34 @@ static void map_channels(struct emission *emission, unsigned domain)
         }
 }
 
+/* A BAR: but for the pages of the MSI-X table, where core decides on interrupts. */
+static void map_bar(struct emission *emission, unsigned domain, const struct bar *bar,
+                    struct extent table)
+{
+    uint64_t end = bar->address + ((bar->size + BH_PAGE - 1) & ~(uint64_t)(BH_PAGE - 1));
+
+    if (table.size == 0) {
+        map(emission, domain, bar->address, bar->address, end - bar->address, MMIO);
+        return;
+    }
+    map(emission, domain, bar->address, bar->address, table.base - bar->address, MMIO);
+    map(emission, domain, table.base + table.size, table.base + table.size,
+        end - table.base - table.size, MMIO);
+}
+
 static void map_devices(struct emission *emission, unsigned domain)
 {
     const struct domain *owner = &emission->policy->domain[domain];
+    const struct extent nothing = {.size = 0};
 
     for (unsigned i = 0; i < owner->resource_count; i++) {
         const struct resource *resource = &emission->machine->resource[owner->resource[i]];
 
         for (unsigned j = 0; j < BARS; j++)
             if (resource->bar[j].at.line != 0)
-                map(emission, domain, resource->bar[j].address, resource->bar[j].address,
-                    (resource->bar[j].size + BH_PAGE - 1) & ~(uint64_t)(BH_PAGE - 1), MMIO);
+                map_bar(emission, domain, &resource->bar[j],
+                        is_remapped(owner) && resource->msix_table.bar == j ? msix_pages(resource)
+                                                                            : nothing);
         for (unsigned j = 0; j < resource->memory_count; j++)
             map(emission, domain, resource->memory[j].base, resource->memory[j].base,
                 resource->memory[j].size, MMIO);

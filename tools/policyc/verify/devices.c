@@ -148,6 +148,19 @@ void verify_functions(struct verification *v)
 
 /* ---- device table ---- */
 
+/* Several cores: core fills it in, nothing passes before. */
+static const char *remap_fault(const struct bh_remap *remap)
+{
+    const uint8_t *byte = (const uint8_t *)remap;
+
+    if (remap == NULL)
+        return "has no room in the image for what core keeps of its interrupts";
+    for (size_t i = 0; i < sizeof(*remap); i++)
+        if (byte[i] != 0)
+            return "lets interrupts pass before core has seen what the domain asks for";
+    return NULL;
+}
+
 /* Every interrupt that the table lets through goes to the domain's core as it was sent. */
 static const char *interrupts_fault(const struct verification *v, const struct bh_dte *row)
 {
@@ -162,6 +175,8 @@ static const char *interrupts_fault(const struct verification *v, const struct b
         return "lets interrupts pass";
     if (entry == NULL || length != AMDVI_IRT_LENGTH)
         return "has its interrupt table outside of the image, or of another length";
+    if (is_remapped(&v->policy->domain[row->domain]))
+        return remap_fault(reader_at(v->image, q & AMDVI_DTE2_INTTABROOT, sizeof(struct bh_remap)));
     for (uint32_t i = 0; i < INDEX_COUNT; i++) {
         uint32_t vector = i & 0xff;
         bool is_open = i >> 8 <= 1 && vector >= FIRST_VECTOR && vector <= LAST_VECTOR;
@@ -197,21 +212,22 @@ static const char *dte_fault(const struct verification *v, const struct bh_dte *
     return interrupts_fault(v, row);
 }
 
-/* Interrupt tables have pages of their own; rows of one domain share one. */
+/* Interrupt tables have pages of their own; rows of one domain with one core share one. */
 static void claim_interrupts(struct verification *v, uint32_t index)
 {
     const struct bh_dte *row = &v->image->dte[index];
     uint64_t table = row->dte[2] & AMDVI_DTE2_INTTABROOT;
-    bool is_new = true;
+    bool is_own = is_remapped(&v->policy->domain[row->domain]), is_new = true;
 
-    for (uint32_t i = 0; i < index; i++)
+    for (uint32_t i = 0; i < index && !is_own; i++)
         if (v->image->dte[i].domain == row->domain) {
             is_new = false;
             if ((v->image->dte[i].dte[2] & AMDVI_DTE2_INTTABROOT) != table)
                 differ(v, v->policy->domain[row->domain].name.at, "%s has two interrupt tables",
                        v->policy->domain[row->domain].name.value);
         }
-    if (is_new && !reader_claim(v->image, v->claimed, table, INDEX_COUNT * sizeof(uint32_t)))
+    if (is_new && !reader_claim(v->image, v->claimed, table,
+                                is_own ? sizeof(struct bh_remap) : INDEX_COUNT * sizeof(uint32_t)))
         differ(v, v->policy->domain[row->domain].name.at,
                "%s's interrupt table is not pages of its own",
                v->policy->domain[row->domain].name.value);
