@@ -118,9 +118,9 @@ static uint32_t read_dword(const struct vcpu *vcpu, unsigned i, uint8_t reg)
 
     if (reg >= PCI_BAR0 && bar < BARS)
         return views[vcpu->index].bar[i][bar];
-    if (!vmsi_read(vcpu, row, reg, &value))
-        value = pci_read32(row->bdf, reg);
-    return value & row->read_mask[reg / 4];
+    if (vcpu->domain->ncores > 1 && vmsi_read(vcpu, row, reg, &value))
+        return value & row->read_mask[reg / 4];
+    return pci_read32(row->bdf, reg) & row->read_mask[reg / 4];
 }
 
 /* The way of a message is there before it is enabled. */
@@ -146,7 +146,7 @@ static bool write_bytes(struct vcpu *vcpu, unsigned i, uint8_t reg, unsigned siz
         if (!mask)
             continue;
         allowed = true;
-        if (vmsi_write_byte(vcpu, row, at, mask, byte))
+        if (vcpu->domain->ncores > 1 && vmsi_write_byte(vcpu, row, at, mask, byte))
             is_message = true;
         else
             write_byte(vcpu, row, at, (uint8_t)((pci_read8(row->bdf, at) & ~mask) | (byte & mask)));
