@@ -46,5 +46,5 @@ SHOWN_BY := docs/pacifica.md docs/threat-model.md
 
 # TESTS="boot vault" runs only the tests whose names contain one of the words.
 tests: ## run all tests of what is built, or those that TESTS="..." names
-	@$(MAKE) --no-print-directory -j$(shell nproc) unit-programs
+	@$(MAKE) --no-print-directory -j$(shell nproc) unit-programs $(BENCH_COUNTED)
 	@tests/run.py --json $(BUILD)/tests/results.json $(SHOWN_BY:%=--shows %) $(TESTS)

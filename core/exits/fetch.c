@@ -289,18 +289,22 @@ static bool adopt_root(const struct vcpu *vcpu, uint64_t cr3, struct entries *en
     return true;
 }
 
-const struct store *exits_adopt_store(const struct vcpu *vcpu)
+const struct store *exits_find_store(const struct vcpu *vcpu)
 {
     struct store *store = &vcpu->moves[vcpu->vmcb->rip % MOVES].store;
-    struct store adopted = *store;
+    uint64_t cr3 = mode_cr3(vcpu);
+    struct entries fetch, operand;
 
-    adopted.cr3 = mode_cr3(vcpu);
-    if (store->rip != vcpu->vmcb->rip || store->code == no_code || !(vcpu->efer & EFER_LMA) ||
-        !adopt_root(vcpu, adopted.cr3, &adopted.fetch) ||
-        (vcpu->shadow && !adopt_root(vcpu, adopted.cr3, &adopted.operand)))
+    if (store->code == no_code || !(vcpu->efer & EFER_LMA))
         return NULL;
-    *store = adopted;
-    return exits_known_store(vcpu, adopted.cr3);
+    fetch = store->fetch;
+    operand = store->operand;
+    if (!adopt_root(vcpu, cr3, &fetch) || (vcpu->shadow && !adopt_root(vcpu, cr3, &operand)))
+        return NULL;
+    store->cr3 = cr3;
+    store->fetch = fetch;
+    store->operand = operand;
+    return exits_known_store(vcpu, cr3);
 }
 
 static const uint64_t *source_of(const struct vcpu *vcpu, const struct insn *insn,

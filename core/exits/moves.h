@@ -98,7 +98,14 @@ static inline const struct store *exits_known_store(const struct vcpu *vcpu, uin
  * The same under another CR3, in long mode: a kernel's addresses mean the same in all processes, by
  * the same entry of each one's topmost table. That costs one look at the p2m.
  */
-const struct store *exits_adopt_store(const struct vcpu *vcpu);
+const struct store *exits_find_store(const struct vcpu *vcpu);
+
+static inline const struct store *exits_adopt_store(const struct vcpu *vcpu)
+{
+    uint64_t rip = vcpu->vmcb->rip;
+
+    return vcpu->moves[rip % MOVES].store.rip == rip ? exits_find_store(vcpu) : NULL;
+}
 
 static inline bool exits_known_operand(const struct vcpu *vcpu, const struct store *s)
 {

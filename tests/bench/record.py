@@ -5,7 +5,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(ROOT / "tools" / "run"), str(ROOT / "tests"), str(ROOT / "tests" / "attest"),
-                str(ROOT / "tests" / "bench")]
+                str(ROOT / "tests" / "bench"), str(ROOT / "tests" / "machine")]
 
 import appraisals  # noqa: E402
 import chart  # noqa: E402

@@ -1,9 +1,10 @@
-"""What round trips to core cost: domains/bench runs once, with a TSC that counts instructions."""
+"""What round trips to core cost: domains/bench runs with a TSC that counts instructions."""
 import pathlib
 import re
 import tempfile
 
 import package
+import test_share as share
 from qemu import Config, Kernel, Machine
 
 BENCH_POLICY = package.ROOT / "policy" / "bench.policy"
@@ -15,19 +16,31 @@ GROWTH = 0.02  # that is no failure
 NAMES = {
     "cpuid": "CPUID", "vmmcall": "VMMCALL", "rdmsr": "RDMSR APIC_BASE",
     "in-21": "IN 21h (granted: no exit)", "in-cf8": "IN CF8h (core answers)", "pci-read": "PCI CF8+CFC",
-    "apic-read": "LAPIC read (granted: no exit)", "apic-eoi": "LAPIC EOI write"}
+    "apic-read": "LAPIC read (granted: no exit)", "apic-eoi": "LAPIC EOI write",
+    "switch": "to another domain on the core, and back"}
 # Counted in the same way, in 32-bit mode without paging. IN is of 21h there, which their virtual
 # interrupt controller answers.
 PEERS = {"cpuid": {"KVM": 2359, "Xen": 2651}, "vmmcall": {"KVM": 2482, "Xen": 2774},
          "rdmsr": {"KVM": 2434, "Xen": 2563}, "in-cf8": {"KVM": 1460, "Xen": 1180},
          "pci-read": {"KVM": 10646, "Xen": 2223}, "apic-eoi": {"KVM": 3233, "Xen": 5737}}
-MODES = {"32": "32-bit, paging off", "64": "64-bit, paging on"}
+MODES = {"32": "32-bit, paging off", "64": "64-bit, paging on",
+         "32 shadow": "32-bit, paging off, shadow tables",
+         "64 shadow": "64-bit, paging on, shadow tables"}
+ASKED = r"^\[asks\] the shortest after (\d+)$"
 
 
-def measure():
+def policy_in(directory, paging):
+    """bench.policy, with the tables of that kind."""
+    path = pathlib.Path(directory, "bench.policy")
+    text = BENCH_POLICY.read_text().replace('"machines/', f'"{BENCH_POLICY.parent}/machines/')
+    path.write_text(text.replace("cores 0", f"cores 0\n        paging {paging}"))
+    return path
+
+
+def run(paging):
     """{name: {bits: instructions}}, each less what the empty loop costs."""
     with tempfile.TemporaryDirectory() as directory:
-        parts = package.build(pathlib.Path(directory), BENCH_POLICY, BENCH_FILES)
+        parts = package.build(pathlib.Path(directory), policy_in(directory, paging), BENCH_FILES)
         config = Config(boot=Kernel(parts.core, tuple(parts.modules())), cpus=1, network=False,
                         extra=ICOUNT)
         with Machine(config) as machine:
@@ -39,6 +52,20 @@ def measure():
     empty = costs.pop("empty")
     return {name: {bits: round(cost - empty[bits], 1) for bits, cost in by_bits.items()}
             for name, by_bits in costs.items()}
+
+
+def to_another():
+    """Instructions from a domain's question to the answer of another one on its core."""
+    with share.roles({"asks": [0], "answers": [0]}, ("asks", "answers"), cpus=1) as machine:
+        return int(machine.core.expect(ASKED, 50, unless=share.TROUBLE)[1])
+
+
+def measure():
+    """{name: {mode: instructions}}"""
+    nested, shadow = run("nested"), run("shadow 512 KiB")
+    costs = {name: by_bits | {f"{bits} shadow": cost for bits, cost in shadow[name].items()}
+             for name, by_bits in nested.items()}
+    return costs | {"switch": {"64": to_another()}}
 
 
 def flat(costs):
@@ -60,10 +87,10 @@ def complaints(recorded, measured):
 
 
 def table(costs):
-    lines = ["| round trip | instructions, 32-bit, paging off | 64-bit, paging on | "
-             "KVM, 32-bit | Xen, 32-bit |", "|---|---:|---:|---:|---:|"]
+    head = "| round trip | " + " | ".join(MODES.values()) + " | KVM, 32-bit | Xen, 32-bit |"
+    lines = [head.replace("| 32-bit", "| instructions, 32-bit", 1), "|---|" + "---:|" * 6]
     for name, by_bits in costs.items():
+        ours = [f"{by_bits[bits]:,g}" if bits in by_bits else "" for bits in MODES]
         peers = [f"{PEERS[name][who]:,}" if name in PEERS else "" for who in ("KVM", "Xen")]
-        lines.append(f"| {NAMES[name]} | {by_bits['32']:g} | {by_bits['64']:g} | "
-                     f"{' | '.join(peers)} |")
+        lines.append(f"| {NAMES[name]} | {' | '.join(ours + peers)} |")
     return "\n".join(lines)

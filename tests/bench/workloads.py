@@ -83,8 +83,8 @@ def run(boot, directory, arguments=()):
         counters = {counter: int(value) for counter, value in words}
         marks[counters.pop("mark")] = counters
     rows = []
-    for number, (name, count) in enumerate(re.findall(r"^bench: (\S+) (\d+)\r?$", text,
-                                                      re.MULTILINE)):
+    for name, count in re.findall(r"^bench: (\S+) (\d+)\r?$", text, re.MULTILINE):
+        number = list(NAMES).index(name)
         before, after = marks[2 * number], marks[2 * number + 1]
         rows.append((name, int(count), {counter: value - before.get(counter, 0)
                                         for counter, value in after.items()
@@ -99,18 +99,34 @@ def run_as_work(initrd, policy):
         return run(Kernel(parts.core, tuple(parts.modules())), directory, core_arguments())
 
 
+def changed_policy(directory, old, new):
+    path = directory / "changed.policy"
+    path.write_text(POLICY.read_text().replace("../../policy/", f"{ROOT / 'policy'}/")
+                    .replace(old, new))
+    return path
+
+
 def shadow_policy(directory):
     """The same policy, paged by shadow tables."""
-    path = directory / "shadow.policy"
-    path.write_text(POLICY.read_text().replace("../../policy/", f"{ROOT / 'policy'}/")
-                    .replace("cores 0", f"cores 0\n        paging shadow {SHADOW_POOL}"))
-    return path
+    return changed_policy(directory, "cores 0", f"cores 0\n        paging shadow {SHADOW_POOL}")
 
 
 def as_figures(count, counted):
     return {"count": count, "work": counted["all"], "core": counted.get("core", 0),
             "exits": {key: value for key, value in counted.items()
                       if key not in ("all", "core")}}
+
+
+def measure_briefly():
+    """measure() without the workloads that take long, and without shadow tables."""
+    line = f"{command_line()} brief"
+    with tempfile.TemporaryDirectory() as name:
+        directory = pathlib.Path(name)
+        initrd = archive(directory / "initrd")
+        bare = run(Kernel(KERNEL, initrd=initrd, append=line), directory)
+        work = run_as_work(initrd, changed_policy(directory, command_line(), line))
+    return {name: {"bare": alone["all"], **as_figures(count, nested)}
+            for (name, count, alone), (_, _, nested) in zip(bare, work)}
 
 
 def measure():
