@@ -82,6 +82,9 @@ SHARE_O := $(addprefix $(DOMAINS_O)/tests/domains/, share.o share_registers.o \
 	share_state.o share_spin.o share_turns.o)
 $(SHARE_O): FLAT_EXTRA := -mgeneral-regs-only
 $(eval $(call flat,share,$(FLAT_LIB) $(SHARE_O)))
+CORES_O := $(addprefix $(DOMAINS_O)/tests/domains/, cores.o cores_ap.o)
+$(CORES_O): FLAT_EXTRA := -mgeneral-regs-only
+$(eval $(call flat,cores,$(FLAT_LIB) $(CORES_O)))
 $(DOMAINS)/%-bare.elf: tests/domains/bare.S $(DOMAINS)/%.bin
 	@$(CC) -m32 -nostdlib -static -no-pie -Iinclude -DFLAT='"$(DOMAINS)/$*.bin"' \
 		-Wl,-Ttext=0x4001000,--section-start=.multiboot=0x4000000,--build-id=none -o $@ $<

@@ -5,6 +5,7 @@
 
 #define OPCODE_CPUID 0xa2 /* 0F A2 */
 #define ECX_OSXSAVE  (1u << 27)
+#define ID_SHIFT     24 /* of leaf 1, EBX: the APIC id, whose place is virtual where the APIC is */
 
 #define LEGACY_XSAVE_SIZE 576u /* x87, SSE and the header: APM vol. 4, XSAVE */
 
@@ -77,6 +78,8 @@ void cpuid_init_vcpu(struct vcpu *vcpu)
                   "the image with the policyc of this release",
                   vcpu->domain->name, i, rows[i].leaf);
         *answer = make_answer(&rows[i]);
+        if (rows[i].leaf == CPUID_FEATURES && vcpu->domain->interrupts == BH_VIRTUAL)
+            answer->ebx = (answer->ebx & 0x00ffffff) | vcpu->id << ID_SHIFT;
         answer->next = *first == &nothing ? NULL : *first;
         *first = answer;
     }

@@ -36,6 +36,13 @@ def test_two_domains(cpu, paging):
 
 
 @limit(240)
+@cases({"nested": ("EPYC", "nested"), "shadow": ("EPYC,-npt", "shadow 512 KiB")})
+def test_two_cores(cpu, paging):
+    """Nor does a domain with two vCPUs that interrupt each other."""
+    interrupts.two_cores(paging, cpu=cpu, change=checked)
+
+
+@limit(240)
 @cases({"nested": ("EPYC", False), "shadow": ("EPYC,-npt", True)})
 def test_linux_on_two_cores(cpu, shadow):
     """Nor does Linux on two cores, with vault beside it."""

@@ -157,6 +157,25 @@ static void a_domain_without_casessees_nothing(void **state)
     assert_answer(0x40000000, 0, (struct cpuid){0});
 }
 
+/* Its number in its domain; a real one's is the hardware's. */
+static void a_virtual_apics_id_is_told(void **state)
+{
+    (void)state;
+    image_model.cpuid[3].or_[1] |= 0x77000000; /* leaf 1 */
+    image_model.domain[VAULT].cpuid = image_model.domain[WORK].cpuid;
+    image_model.domain[VAULT].ncores = 2;
+    image_model.domain[VAULT].core[1] = 2;
+    for (unsigned id = 0; id < 2; id++) {
+        vcpu = vcpu_model_init_id(VAULT, id);
+        vcpu->requests = 0; /* as if it had been started */
+        ask("0f a2", 1, 0);
+        assert_int_equal(vcpu->gpr[RBX] >> 24, id);
+    }
+    vcpu = vcpu_model_init(WORK);
+    ask("0f a2", 1, 0);
+    assert_int_equal(vcpu->gpr[RBX] >> 24, 0x77);
+}
+
 static void init_with_a_leaf_that_has_no_place(void *leaf)
 {
     image_model.cpuid[2].leaf = *(uint32_t *)leaf;
@@ -176,6 +195,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(casesmask_and_set_bits_of_the_hardwares_answer, start),
+        cmocka_unit_test_setup(a_virtual_apics_id_is_told, start),
         cmocka_unit_test_setup(the_last_leaf_of_each_class_has_its_place, start),
         cmocka_unit_test_setup(leaves_without_a_row_are_zero, start),
         cmocka_unit_test_setup(subleaves_have_casesof_their_own, start),
