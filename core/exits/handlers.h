@@ -13,7 +13,7 @@
 svm_exit_handler exit_bus_lock, exit_call, exit_cpuid, exit_cr, exit_dr, exit_exception,
     exit_general_protection, exit_hlt, exit_host_interrupt, exit_icebp, exit_int, exit_invlpg,
     exit_io, exit_machine_check, exit_msr, exit_npf, exit_pause, exit_pf, exit_rdtsc, exit_trap,
-    exit_undefined, exit_unexpected, exit_wbinvd, exit_xsetbv;
+    exit_undefined, exit_unexpected, exit_vintr, exit_wbinvd, exit_xsetbv;
 
 /*
  * After a handler, if the exit came while an event was being delivered (EXITINTINFO is valid): the

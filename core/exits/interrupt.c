@@ -185,6 +185,12 @@ static bool saw_iret(struct vcpu *vcpu)
     return true;
 }
 
+/* Before a virtual interrupt is taken (15.13.1), where a policy wants to see it. */
+void exit_vintr(struct vcpu *vcpu)
+{
+    inject_let_in(vcpu);
+}
+
 svm_exit_handler *exits_handler(const struct vcpu *vcpu)
 {
     return vcpu->domain->interrupts == BH_VIRTUAL ? exits_handle_interrupts : exits_handle;

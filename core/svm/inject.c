@@ -3,26 +3,51 @@
 #include "core/svm/svm.h"
 #include "hw/x86.h"
 
-#define IRET_INTERCEPT (1u << 20) /* in BH_INTERCEPT_MISC1 */
+#define VINTR_INTERCEPT (1u << 4) /* in BH_INTERCEPT_MISC1 */
+#define IRET_INTERCEPT  (1u << 20)
+
+static uint32_t wanted_by_policy(const struct vcpu *vcpu, uint32_t bit)
+{
+    return vcpu->domain->intercepts[BH_INTERCEPT_MISC1] & bit;
+}
+
+static void set_intercept(struct vcpu *vcpu, uint32_t bit, uint32_t value)
+{
+    uint32_t *word = &vcpu->vmcb->intercepts[BH_INTERCEPT_MISC1];
+
+    *word = (*word & ~bit) | value;
+    svm_dirty(vcpu, VMCB_CLEAN_I);
+}
 
 static bool policy_wants_iret(const struct vcpu *vcpu)
 {
-    return vcpu->domain->intercepts[BH_INTERCEPT_MISC1] & IRET_INTERCEPT;
+    return wanted_by_policy(vcpu, IRET_INTERCEPT);
 }
 
 static void intercept_iret(struct vcpu *vcpu, bool intercept)
 {
-    uint32_t *word = &vcpu->vmcb->intercepts[BH_INTERCEPT_MISC1];
+    set_intercept(vcpu, IRET_INTERCEPT,
+                  intercept ? IRET_INTERCEPT : wanted_by_policy(vcpu, IRET_INTERCEPT));
+}
 
-    if (intercept || policy_wants_iret(vcpu))
-        *word |= IRET_INTERCEPT;
-    else
-        *word &= ~IRET_INTERCEPT;
-    svm_dirty(vcpu, VMCB_CLEAN_I);
+void inject_let_in(struct vcpu *vcpu)
+{
+    vcpu->inject.let_in = true;
+    set_intercept(vcpu, VINTR_INTERCEPT, 0);
+}
+
+/* What comes after it is seen again. */
+static void end_let_in(struct vcpu *vcpu)
+{
+    if (!vcpu->inject.let_in)
+        return;
+    vcpu->inject.let_in = false;
+    set_intercept(vcpu, VINTR_INTERCEPT, wanted_by_policy(vcpu, VINTR_INTERCEPT));
 }
 
 void inject_reset(struct vcpu *vcpu)
 {
+    end_let_in(vcpu);
     vcpu->inject = (struct inject){.offered = INJECT_NOTHING};
     vcpu->vmcb->v_intr &= ~(VMCB_V_IRQ | VMCB_V_IGN_TPR | VMCB_V_TPR);
     svm_dirty(vcpu, VMCB_CLEAN_TPR);
@@ -67,6 +92,7 @@ int inject_collect(struct vcpu *vcpu)
     int offered = inject->offered;
     bool iret_has_ended = inject->nmi_ending && vmcb->rip != inject->iret_rip;
 
+    end_let_in(vcpu);
     end_step(vcpu, iret_has_ended);
     if (iret_has_ended)
         inject->nmi_ending = inject->nmi_blocked = false;

@@ -27,6 +27,7 @@ struct inject {
     bool nmi_ending;  /* its IRET, at iret_rip, was seen and hasn't ended */
     bool stepping;    /* TF is core's, to see the IRET's end; `tf` is the domain's */
     bool stepped;     /* so it was until this exit */
+    bool let_in;      /* VINTR isn't intercepted in this run, though the policy wants it */
     bool tf;
     uint64_t iret_rip;
 };
@@ -45,6 +46,9 @@ bool inject_was_step(const struct vcpu *vcpu);
 
 /* An exit because of IRET; false if core didn't want it. */
 bool inject_saw_iret(struct vcpu *vcpu);
+
+/* The exit that a policy wants before what is offered is taken: it is taken in the next run. */
+void inject_let_in(struct vcpu *vcpu);
 
 /* Before VMRUN, when the exit was handled: offers `vector`, or nothing. */
 void inject_offer(struct vcpu *vcpu, int vector);

@@ -6,6 +6,7 @@
 #include "models/vcpu_model.h"
 
 #define CR8_WRITE (1u << 24)
+#define VINTR     (1u << 4)
 #define VECTOR    0x61
 #define FIELDS \
     (VMCB_V_IRQ | (uint64_t)VECTOR << VMCB_V_INTR_VECTOR_SHIFT | 6ull << VMCB_V_INTR_PRIO_SHIFT)
@@ -168,6 +169,26 @@ static void a_halt_in_the_shadow_is_over(void **state)
     assert_int_equal(work->vmcb->interrupt_shadow, 1);
 }
 
+/* It comes once, and the next one is seen again; without core's help it would never come in. */
+static void each_is_seen_before_it_is_taken_if_a_policy_wants_it(void **state)
+{
+    uint32_t *word = &work->vmcb->intercepts[BH_INTERCEPT_MISC1];
+
+    (void)state;
+    *word |= VINTR;
+    image_model.domain[WORK].intercepts[BH_INTERCEPT_MISC1] |= VINTR;
+    choose(BH_BELL_INJECTED);
+    for (unsigned i = 0; i < 2; i++) {
+        ring();
+        assert_true(*word & VINTR);
+        assert_true(vcpu_model_exit(work, SVM_EXIT_VINTR, 0, 0));
+        assert_true(work->vmcb->v_intr & VMCB_V_IRQ);
+        assert_false(*word & VINTR);
+        take();
+        assert_true(*word & VINTR);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -179,6 +200,7 @@ int main(void)
         cmocka_unit_test_setup(a_delivery_that_was_cut_off_goes_on, start),
         cmocka_unit_test_setup(what_is_held_back_stays, start),
         cmocka_unit_test_setup(a_halt_in_the_shadow_is_over, start),
+        cmocka_unit_test_setup(each_is_seen_before_it_is_taken_if_a_policy_wants_it, start),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
