@@ -103,6 +103,11 @@ MODES_O := $(addprefix $(DOMAINS_O)/tests/domains/, modes.o modes_trip.o)
 $(MODES_O): FLAT_EXTRA := -mgeneral-regs-only
 $(eval $(call flat,modes,$(FLAT_LIB) $(FLAT_COM2) $(MODES_O)))
 
+# For tests: every page, in every way.
+SWEEP_O := $(DOMAINS_O)/tests/domains/sweep.o
+$(SWEEP_O): FLAT_EXTRA := -mgeneral-regs-only
+$(eval $(call flat,sweep,$(FLAT_LIB) $(SWEEP_O)))
+
 # What exits cost, for policy/bench.policy.
 BENCH_O := $(addprefix $(DOMAINS_O)/domains/bench/, main.o measure.o)
 $(BENCH_O): FLAT_EXTRA := -mgeneral-regs-only

@@ -58,6 +58,14 @@ uint64_t audit_count(unsigned index, enum violation kind)
     return __atomic_load_n(&counts[index][kind], __ATOMIC_ACQUIRE);
 }
 
+void audit_print(const struct bh_domain *domain, unsigned index)
+{
+    for (unsigned kind = 0; kind < VIOLATIONS; kind++)
+        if (audit_count(index, kind) != 0)
+            print("%s: denied in all: %s %lu", domain->name, word_of[kind],
+                  audit_count(index, kind));
+}
+
 struct audit_first audit_first(unsigned index, enum violation kind)
 {
     return first[index][kind];

@@ -37,6 +37,9 @@ uint64_t audit_note(unsigned index, enum violation kind, uint64_t address);
 /* How often domain `index` has done `kind` so far. Any CPU may ask, like below. */
 uint64_t audit_count(unsigned index, enum violation kind);
 
+/* Logs all of the domain's counts that aren't 0. */
+void audit_print(const struct bh_domain *domain, unsigned index);
+
 /* The first of that kind, once audit_count() isn't 0. */
 struct audit_first {
     uint64_t address;

@@ -68,6 +68,11 @@ struct insn {
     struct insn_memory memory;
 };
 
+static inline bool insn_is_store(const struct insn *insn)
+{
+    return insn->kind == INSN_STORE || insn->kind == INSN_STORE_I;
+}
+
 /* The operand's offset in its segment; `base` and `index` are its registers' values, 0 if none. */
 uint64_t insn_offset(const struct insn_memory *memory, uint64_t base, uint64_t index);
 

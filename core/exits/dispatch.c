@@ -166,6 +166,7 @@ static _Noreturn void stop(struct vcpu *vcpu, bool asked, const char *why)
           vcpu->gpr[RBX], vcpu->gpr[RCX], vcpu->gpr[RDX], vcpu->gpr[RSI], vcpu->gpr[RDI]);
     exits_park_others(vcpu);
     print_exits(vcpu);
+    audit_print(vcpu->domain, vcpu->index);
     vdev_stop_domain(vcpu);
     exits_park(vcpu);
 }

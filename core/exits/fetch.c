@@ -22,11 +22,6 @@ static enum insn_mode mode_of(const struct vcpu *vcpu)
     return vcpu->vmcb->cs.attributes & VMCB_SEG_D ? INSN_32 : INSN_16;
 }
 
-static uint64_t linear_rip(const struct vmcb *vmcb, enum insn_mode mode)
-{
-    return mode == INSN_64 ? vmcb->rip : (uint32_t)(vmcb->cs.base + vmcb->rip);
-}
-
 /*
  * The length of the instruction that caused the exit, by the CPU; 0 if it doesn't say. It says so
  * of instructions that a bit of the VMCB intercepts, and of MSR and port accesses.
@@ -83,7 +78,7 @@ static size_t read_code(const struct vcpu *vcpu, uint8_t code[static INSN_MAX])
 
     struct guest_paging paging = mode_paging(vcpu);
     enum insn_mode mode = mode_of(vcpu);
-    uint64_t linear = linear_rip(vcpu->vmcb, mode);
+    uint64_t linear = exits_linear_rip(vcpu);
     size_t size = INSN_MAX;
 
     if (mode != INSN_64 && linear + size > SIZE_32)
@@ -140,7 +135,7 @@ static const volatile void *find_code(const struct vcpu *vcpu, size_t size,
 {
     struct guest_paging paging = mode_paging(vcpu);
     enum insn_mode mode = mode_of(vcpu);
-    uint64_t linear = linear_rip(vcpu->vmcb, mode);
+    uint64_t linear = exits_linear_rip(vcpu);
     uint64_t gpa;
 
     if ((mode != INSN_64 && vcpu->vmcb->rip + size >= SIZE_32) ||

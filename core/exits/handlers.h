@@ -63,6 +63,14 @@ static inline bool exits_has_requests(const struct vcpu *vcpu)
  */
 struct insn exits_fetch(struct vcpu *vcpu);
 
+/* The linear address of the code at CS:RIP. */
+static inline uint64_t exits_linear_rip(const struct vcpu *vcpu)
+{
+    const struct vmcb *vmcb = vcpu->vmcb;
+
+    return mode_is_64_bit(vcpu) ? vmcb->rip : (uint32_t)(vmcb->cs.base + vmcb->rip);
+}
+
 /*
  * The linear address of the instruction's memory operand. Segment limits and rights aren't looked
  * at, nor is whether the address is canonical.
@@ -145,8 +153,12 @@ bool exits_touch_word(struct vcpu *vcpu, uint64_t linear, bool is_write, uint16_
  */
 void exits_no_memory(struct vcpu *vcpu, uint64_t gpa, uint64_t why);
 
-/* The same for the domain's page tables, which no virtual device can hold. */
-_Noreturn void exits_no_tables(struct vcpu *vcpu, uint64_t gpa, uint64_t why);
+/*
+ * The same for the domain's page tables, which no virtual device can hold: as if they were all
+ * ones, whose reserved bits are a page fault. Where core doesn't see at which address, the domain
+ * is stopped.
+ */
+void exits_no_tables(struct vcpu *vcpu, uint64_t gpa, uint64_t why);
 
 /* Hypercalls by which a domain gets evidence: call_attest.c. Results as in bulkhead/abi.h. */
 int64_t call_attest_start(struct vcpu *vcpu);

@@ -44,11 +44,6 @@ static uint64_t store_value(const struct vcpu *vcpu, const struct insn *insn)
     return value & size_mask(insn->size);
 }
 
-static bool is_store(const struct insn *insn)
-{
-    return insn->kind == INSN_STORE || insn->kind == INSN_STORE_I;
-}
-
 static void deny(struct vcpu *vcpu, enum violation kind, uint64_t gpa, uint64_t info)
 {
     audit_violation(vcpu->domain, vcpu->index, kind, gpa, info);
@@ -91,12 +86,6 @@ static _Noreturn void stop(struct vcpu *vcpu, uint64_t gpa, uint64_t why)
     exits_stop(vcpu, "it touched memory that it may not reach, not by a plain move");
 }
 
-void exits_no_tables(struct vcpu *vcpu, uint64_t gpa, uint64_t why)
-{
-    deny(vcpu, VIOLATION_MEMORY_READ, gpa, why);
-    exits_stop(vcpu, "its page tables lie in memory that it may not reach");
-}
-
 void exits_no_memory(struct vcpu *vcpu, uint64_t gpa, uint64_t why)
 {
     const struct insn *insn;
@@ -108,9 +97,9 @@ void exits_no_memory(struct vcpu *vcpu, uint64_t gpa, uint64_t why)
     }
     insn = exits_fetch_move(vcpu);
     if ((vcpu->vmcb->exitintinfo & VMCB_EVENT_VALID) ||
-        !(why & VMCB_NPF_WRITE ? is_store(insn) : insn->kind == INSN_LOAD))
+        !(why & VMCB_NPF_WRITE ? insn_is_store(insn) : insn->kind == INSN_LOAD))
         stop(vcpu, gpa, why);
-    if (is_store(insn))
+    if (insn_is_store(insn))
         store(vcpu, gpa, insn);
     else
         load(vcpu, gpa, insn);
@@ -123,7 +112,7 @@ static __attribute__((noinline)) void answer(struct vcpu *vcpu)
 
     if (vmcb->exitinfo1 & VMCB_NPF_WALK)
         exits_no_tables(vcpu, vmcb->exitinfo2, vmcb->exitinfo1);
-    if (store)
+    else if (store)
         exits_repeat_store(vcpu, store);
     else
         exits_no_memory(vcpu, vmcb->exitinfo2, vmcb->exitinfo1);

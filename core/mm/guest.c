@@ -98,6 +98,28 @@ bool guest_translate_traced(const struct guest_paging *paging, uint64_t linear, 
     return false;
 }
 
+bool guest_walks_over(const struct guest_paging *paging, uint64_t linear, uint64_t page)
+{
+    struct walk walk = guest_walk(paging);
+    uint64_t table = walk.root;
+    struct guest_trace trace = {0};
+
+    if (!(paging->efer & EFER_LMA))
+        linear = (uint32_t)linear;
+    for (unsigned level = walk.levels; level > 0 && (paging->cr0 & CR0_PG); level--) {
+        uint64_t index = (linear >> (12 + walk.bits * (level - 1))) & ((1u << walk.bits) - 1);
+        uint64_t at = table + index * walk.entry_size, entry;
+
+        if ((at ^ page) < PAGE_SIZE)
+            return true;
+        if (!read_entry(paging, at, walk.entry_size, &trace, &entry) || !(entry & PTE_P) ||
+            is_large(paging, &walk, level, entry))
+            return false;
+        table = entry & walk.address_mask;
+    }
+    return false;
+}
+
 bool guest_translate(const struct guest_paging *paging, uint64_t linear, uint64_t *gpa)
 {
     struct guest_trace trace;

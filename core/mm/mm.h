@@ -61,6 +61,9 @@ bool guest_translate(const struct guest_paging *paging, uint64_t linear, uint64_
 bool guest_translate_traced(const struct guest_paging *paging, uint64_t linear, uint64_t *gpa,
                             struct guest_trace *trace);
 
+/* True if the way to `linear`, as far as it can be gone, leads over a table in `page`. */
+bool guest_walks_over(const struct guest_paging *paging, uint64_t linear, uint64_t page);
+
 /*
  * True if all entries are still what they were: then the address, under the same registers, is
  * still translated so, as the p2m never changes.

@@ -82,7 +82,7 @@ def test_commands():
         machine.work.expect(r"^standin: ready$", timeout=20)
         machine.work.send("list\n")
         machine.work.expect(r"^standin: attack policy-image: ", timeout=10)
-        machine.work.expect(r"^standin: fatal page-walk: ", timeout=10)
+        machine.work.expect(r"^standin: fatal root-core: ", timeout=10)
         machine.work.expect(r"^standin: end of list$", timeout=10)
         machine.work.send("attack nothing\n")
         machine.work.expect(r"^standin: error: there is no attack nothing$", timeout=10)

@@ -129,9 +129,14 @@ def test_attack(name, denied):
         machine.expect_no_secret()
 
 
+# What has the topmost of the domain's own page tables in it.
+ROOTS = {"core": 0x11000000, "policy": 0x10000000, "device-table": 0x10e00000,
+         "iommu": 0xfed80000, "rom": 0xf0000, "nowhere": 1 << 39}
+
 # Attack that core answers by stopping the domain: core's reason, and what was denied before.
 ENDS = {
-    "page-walk": ("its page tables lie in memory", (("memory-read", 0x11000000),)),
+    **{f"root-{name}": ("its page tables lie in memory", (("memory-read", address),))
+       for name, address in ROOTS.items()},
     "page-zero": ("its code changed", ()),  # core can't look at it
     "read-modify-write": ("not by a plain move", (("memory-write", 0x11000000),)),
     "string-copy": ("not by a plain move", (("memory-read", 0x10000000),)),

@@ -65,7 +65,8 @@ def test_attacks(kind, attacks):
 
 
 @cases({
-    "page-walk": ("page-walk", r"its page tables lie in memory that it may not reach"),
+    **{name: (name, r"its page tables lie in memory that it may not reach")
+       for name in ("root-core", "root-policy", "root-iommu", "root-rom", "root-nowhere")},
     "foreign-stack": ("foreign-stack", r"not by a plain move"),
     "foreign-idt": ("foreign-idt", r"not by a plain move"),
     "triple-fault": ("triple-fault", r"shutdown \(triple fault\)"),

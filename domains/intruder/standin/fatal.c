@@ -4,24 +4,23 @@
 #include "domains/lib/cpu.h"
 #include "domains/lib/flat.h"
 
-#define WINDOW_GIB 3u /* a part of the address space whose page directory is bent */
-
-static void reload_cr3(void)
-{
-    __asm__ volatile("mov %%cr3, %%rax; mov %%rax, %%cr3" : : : "rax", "memory");
-}
-
 /*
- * Page tables of its own that point into others' memory: the CPU's walk would read it, and
- * write accessed bits into it.
+ * A topmost page table in what others have: the CPU's walk would read it, and write accessed bits
+ * into it. (Tables below the topmost are tried with each page of the machine, by
+ * tests/domains/sweep.c.)
  */
-static void page_walk(struct report *report)
-{
-    (void)report;
-    flat_pd[WINDOW_GIB].entry[0] = CORE_BASE | PTE_P | PTE_RW;
-    reload_cr3();
-    mmio_read64((uintptr_t)WINDOW_GIB << 30);
-}
+#define PAGE_ROOT(name, address)                                                        \
+    static void name(struct report *report)                                             \
+    {                                                                                   \
+        (void)report;                                                                   \
+        __asm__ volatile("mov %0, %%cr3; nop" : : "r"((uint64_t)(address)) : "memory"); \
+    }
+PAGE_ROOT(root_core, CORE_BASE)
+PAGE_ROOT(root_policy, POOL_BASE)
+PAGE_ROOT(root_device_table, DEVICE_TABLE_BASE)
+PAGE_ROOT(root_iommu, IOMMU_BASE)
+PAGE_ROOT(root_rom, 0xf0000)
+PAGE_ROOT(root_nowhere, 1ull << 39)
 
 /*
  * Page tables in the machine's first page, which is this domain's but isn't mapped in core, and
@@ -96,7 +95,12 @@ static void stop(struct report *report)
 }
 
 static const struct attack attacks[] = {
-    {"page-walk", page_walk, "page tables of its own that point into core"},
+    {"root-core", root_core, "core as its page tables"},
+    {"root-policy", root_policy, "the policy image as its page tables"},
+    {"root-device-table", root_device_table, "the IOMMU's device table as its page tables"},
+    {"root-iommu", root_iommu, "the IOMMU's registers as its page tables"},
+    {"root-rom", root_rom, "the firmware's ROM, which it may read, as its page tables"},
+    {"root-nowhere", root_nowhere, "page tables above all memory"},
     {"page-zero", page_zero, "page tables in machine page 0, where core has no memory"},
     {"read-modify-write", read_modify_write, "LOCK ADD on core's memory"},
     {"string-copy", string_copy, "REP MOVSB out of the policy image"},

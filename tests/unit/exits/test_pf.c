@@ -113,9 +113,24 @@ static void denied_memory_is_as_with_nested_paging(void **state)
     assert_non_null(strstr(console_text, "not by a plain move"));
 }
 
-static void tables_out_of_reach_stop_the_domain(void **state)
+/* What isn't there reads as ones, whose reserved bits are a fault: test_tables. */
+static void tables_out_of_reach_are_the_domains_fault(void **state)
 {
     (void)state;
+    assert_true(fault(SHADOW_WALK_DENIED, 0x16));
+    assert_int_equal(vcpu->vmcb->eventinj, MODEL_EXCEPTION(VECTOR_PF) | ERROR_CODE(0xf));
+    assert_int_equal(vcpu->vmcb->cr2, LINEAR);
+    assert_int_equal(vcpu->vmcb->rip, MODEL_CODE);
+    assert_string_equal(console_text, "work: denied memory-read at 0xfec00010 (0x16)\n");
+    vcpu->efer |= EFER_NXE;
+    assert_true(fault(SHADOW_WALK_DENIED, 0x10));
+    assert_int_equal(vcpu->vmcb->eventinj, MODEL_EXCEPTION(VECTOR_PF) | ERROR_CODE(0x19));
+}
+
+static void tables_out_of_reach_at_a_delivery_stop_the_domain(void **state)
+{
+    (void)state;
+    vcpu->vmcb->exitintinfo = MODEL_EXCEPTION(VECTOR_PF);
     assert_false(fault(SHADOW_WALK_DENIED, 0));
     assert_non_null(strstr(console_text, "work: denied memory-read at 0xfec00010"));
     assert_non_null(strstr(console_text, "its page tables lie in memory that it may not reach"));
@@ -297,7 +312,8 @@ int main(void)
         cmocka_unit_test_setup(what_is_in_step_again_is_tried_again, start),
         cmocka_unit_test_setup(the_domains_own_fault_is_its_own, start),
         cmocka_unit_test_setup(denied_memory_is_as_with_nested_paging, start),
-        cmocka_unit_test_setup(tables_out_of_reach_stop_the_domain, start),
+        cmocka_unit_test_setup(tables_out_of_reach_are_the_domains_fault, start),
+        cmocka_unit_test_setup(tables_out_of_reach_at_a_delivery_stop_the_domain, start),
         cmocka_unit_test_setup(an_interrupted_event_is_delivered_again, start),
         cmocka_unit_test_setup(an_exception_with_an_interrupts_vector_is_an_interrupt, start),
         cmocka_unit_test_setup(faults_add_up_to_double_faults, start),
