@@ -26,11 +26,20 @@ void exit_rdtsc(struct vcpu *vcpu)
         vcpu->gpr[RCX] = (uint32_t)read_msr(MSR_TSC_AUX);
 }
 
+static bool pause_is_over(struct vcpu *vcpu)
+{
+    exits_offer(vcpu);
+    return true;
+}
+
+/* Who has the core alone goes on at once; else it goes to the next that has something to do. */
 void exit_pause(struct vcpu *vcpu)
 {
     struct insn insn = exits_fetch(vcpu);
 
     skip(vcpu, &insn, insn.opcode == 0xf390);
+    if (vcpu->domain->slice_us)
+        svm_sleep(vcpu, pause_is_over);
 }
 
 void exit_invlpg(struct vcpu *vcpu)

@@ -36,6 +36,16 @@ static void be_late(void)
     share_state(1);
 }
 
+static void pass_first(void)
+{
+    share_pass(0);
+}
+
+static void pass_back(void)
+{
+    share_pass(1);
+}
+
 static const struct {
     const char *name;
     void (*run)(void);
@@ -50,6 +60,8 @@ static const struct {
     {"beats", share_beat_for_ever},
     {"measures", share_measure},
     {"asks", share_ask},
+    {"passes", pass_first},
+    {"returns", pass_back},
     {"stops", share_stop},
     {"crashes", share_crash},
 };

@@ -35,6 +35,7 @@ _Noreturn void share_answer_for_ever(void);
 _Noreturn void share_beat_for_ever(void);
 void share_measure(void);
 void share_ask(void);
+void share_pass(unsigned who);
 void share_stop(void);
 void share_crash(void);
 

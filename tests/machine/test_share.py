@@ -138,6 +138,17 @@ def test_answers():
 
 
 @limit(60)
+@cases({"seen": ("intercept pause", 0, SWITCH), "unseen": ("", SLICE - SWITCH, SLICE + SWITCH)})
+def test_pause(intercept, least, most):
+    """Who spins with PAUSE for another on its core keeps it to the end of its slice, or, where a
+    policy has PAUSE intercepted, gives it up at once."""
+    with roles({"passes": [0], "returns": [0]}, ("passes", "returns"), intercept, cpus=1) as machine:
+        passes = machine.core.expect(r"^\[returns\] (\d+) passes in (\d+)$", 50, unless=TROUBLE)
+    at_least(int(passes[2]) // int(passes[1]), least, "time for each")
+    at_most(int(passes[2]) // int(passes[1]), most, "time for each")
+
+
+@limit(60)
 @cases({"stops": ("stops",), "crashes": ("crashes",)})
 def test_end(name):
     """When a domain stops, by itself or by a triple fault, another on its core goes on."""

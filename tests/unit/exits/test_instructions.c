@@ -114,6 +114,7 @@ static void a_pause_is_over_at_once(void **state)
     (void)state;
     assert_executed("f3 90", SVM_EXIT_PAUSE);
     assert_executed("66 f3 90", SVM_EXIT_PAUSE);
+    assert_null(work->asleep);
 }
 
 static void instructions_that_cpuid_hides_are_undefined(void **state)
