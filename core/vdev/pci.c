@@ -80,11 +80,11 @@ void vpci_place(const struct bh_header *policy)
     const struct bh_pci_function *rows = bh_rows(policy, &policy->functions);
 
     for (unsigned i = 0; i < policy->functions.count; i++)
-        if (rows[i].granted) {
+        if (rows[i].granted)
             place(&rows[i]);
-            if (bh_is_remapped(bh_domain_row(policy, rows[i].domain)))
-                vmsi_place(&rows[i]);
-        }
+    for (unsigned i = 0; i < policy->functions.count; i++) /* now that no two claim one address */
+        if (rows[i].granted && bh_is_remapped(bh_domain_row(policy, rows[i].domain)))
+            vmsi_place(&rows[i]);
 }
 
 void vpci_init(const struct vcpu *vcpu)

@@ -1,4 +1,5 @@
 unit/vdev/test_apic_filter := core/vdev/apic_filter.c
+unit/vdev/test_apic_wish := core/vdev/apic_filter.c
 unit/vdev/test_vlapic := core/vdev/vlapic.c core/vdev/vtimer.c
 unit/vdev/test_vtimer := core/vdev/vlapic.c core/vdev/vtimer.c
 
