@@ -63,11 +63,21 @@ static void set_timer(struct vcpu *vcpu, const struct vlapic *apic, bool soon)
     svm_set_deadline(vcpu, deadline);
 }
 
+/* All that hasn't been taken is pending, for a new choice. */
+static void withdraw(struct vcpu *vcpu, struct vlapic *apic)
+{
+    int vector = inject_withdraw(vcpu);
+
+    if (vector != INJECT_NOTHING)
+        vlapic_take_back(apic, (uint8_t)vector);
+}
+
 static void offer(struct vcpu *vcpu, struct vlapic *apic)
 {
-    bool shadow = vcpu->vmcb->interrupt_shadow & 1, waits;
+    bool shadow = inject_is_shadowed(vcpu), waits;
     int vector;
 
+    withdraw(vcpu, apic);
     note_tpr(vcpu, apic);
     vlapic_tick(apic, vdev_tsc(vcpu));
     take_pending_nmi(vcpu, apic);
@@ -76,6 +86,8 @@ static void offer(struct vcpu *vcpu, struct vlapic *apic)
     waits = shadow && vector != VLAPIC_NOTHING;
     if (vector != VLAPIC_NOTHING && (shadow || !vlapic_passes_tpr(apic, (uint8_t)vector)))
         vector = INJECT_NOTHING;
+    if (vector != INJECT_NOTHING)
+        vlapic_offer(apic, (uint8_t)vector);
     inject_offer(vcpu, vector);
     if (!shadow)
         inject_nmi(vcpu);
@@ -97,6 +109,7 @@ bool exits_has_interrupt(struct vcpu *vcpu)
 
     if (!apic)
         return false;
+    withdraw(vcpu, apic);
     note_tpr(vcpu, apic);
     vlapic_tick(apic, vdev_tsc(vcpu));
     take_pending_nmi(vcpu, apic);
@@ -207,6 +220,7 @@ void exits_handle_interrupts(struct vcpu *vcpu)
         note_tpr(vcpu, apic);
         if (taken != INJECT_NOTHING)
             vlapic_take(apic, (uint8_t)taken);
+        withdraw(vcpu, apic);
     }
     if (!saw_iret(vcpu))
         exits_handle(vcpu);

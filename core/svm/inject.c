@@ -108,6 +108,27 @@ int inject_collect(struct vcpu *vcpu)
     return offered;
 }
 
+bool inject_is_shadowed(struct vcpu *vcpu)
+{
+    struct inject *inject = &vcpu->inject;
+    const struct vmcb *vmcb = vcpu->vmcb;
+    bool is_same =
+        inject->shadowed && vmcb->rip == inject->shadow_rip && vmcb->exitcode == SVM_EXIT_INTR;
+
+    inject->shadowed = (vmcb->interrupt_shadow & 1) || is_same;
+    inject->shadow_rip = vmcb->rip;
+    return inject->shadowed;
+}
+
+int inject_withdraw(struct vcpu *vcpu)
+{
+    int offered = vcpu->inject.offered;
+
+    if (offered != INJECT_NOTHING)
+        inject_offer(vcpu, INJECT_NOTHING);
+    return offered;
+}
+
 bool inject_was_step(const struct vcpu *vcpu)
 {
     return vcpu->inject.stepped;

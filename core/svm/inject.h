@@ -30,6 +30,8 @@ struct inject {
     bool let_in;      /* VINTR isn't intercepted in this run, though the policy wants it */
     bool tf;
     uint64_t iret_rip;
+    bool shadowed; /* the instruction at shadow_rip is in an interrupt shadow */
+    uint64_t shadow_rip;
 };
 
 /* As after reset: nothing is offered, pending or blocked. */
@@ -49,6 +51,15 @@ bool inject_saw_iret(struct vcpu *vcpu);
 
 /* The exit that a policy wants before what is offered is taken: it is taken in the next run. */
 void inject_let_in(struct vcpu *vcpu);
+
+/*
+ * True if the next instruction is in an interrupt shadow (15.21.5). QEMU 7.2 forgets that at VMRUN:
+ * an exit because of an interrupt, before the instruction was executed, would show none.
+ */
+bool inject_is_shadowed(struct vcpu *vcpu);
+
+/* What was offered and hasn't been taken isn't offered any more: its vector, or INJECT_NOTHING. */
+int inject_withdraw(struct vcpu *vcpu);
 
 /* Before VMRUN, when the exit was handled: offers `vector`, or nothing. */
 void inject_offer(struct vcpu *vcpu, int vector);

@@ -104,12 +104,19 @@ bool vlapic_passes_tpr(const struct vlapic *apic, uint8_t vector)
     return vector >> 4 > apic->tpr >> 4;
 }
 
+void vlapic_offer(struct vlapic *apic, uint8_t vector)
+{
+    __atomic_fetch_and(&apic->irr[vector / 64], ~(1ull << vector % 64), __ATOMIC_ACQ_REL);
+}
+
+void vlapic_take_back(struct vlapic *apic, uint8_t vector)
+{
+    __atomic_fetch_or(&apic->irr[vector / 64], 1ull << vector % 64, __ATOMIC_ACQ_REL);
+}
+
 void vlapic_take(struct vlapic *apic, uint8_t vector)
 {
-    uint64_t bit = 1ull << vector % 64;
-
-    __atomic_fetch_and(&apic->irr[vector / 64], ~bit, __ATOMIC_ACQ_REL);
-    apic->isr[vector / 64] |= bit;
+    apic->isr[vector / 64] |= 1ull << vector % 64;
 }
 
 static void end_of_interrupt(struct vlapic *apic)

@@ -90,7 +90,16 @@ int vlapic_pending(const struct vlapic *apic);
 /* True if TPR lets this vector through. */
 bool vlapic_passes_tpr(const struct vlapic *apic, uint8_t vector);
 
-/* The CPU has taken it: from now on it is in service. */
+/*
+ * It is the CPU's to take, and pending no more: the CPU takes it without a word, and whoever sends
+ * it again from then on means another one.
+ */
+void vlapic_offer(struct vlapic *apic, uint8_t vector);
+
+/* The CPU hasn't taken it: it is pending again. */
+void vlapic_take_back(struct vlapic *apic, uint8_t vector);
+
+/* The CPU has: from now on it is in service. */
 void vlapic_take(struct vlapic *apic, uint8_t vector);
 
 /* When vlapic_tick() must be called next; the domain's TSC. */

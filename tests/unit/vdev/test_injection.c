@@ -6,65 +6,11 @@
 #include "core/audit/audit.h"
 #include "core/platform/timer.h"
 #include "core/vdev/vdev.h"
-#include "models/vcpu_model.h"
+#include "vdev/injection_case.h"
 
 #define CR8_WRITE (1u << 24)
 #define IRET      (1u << 20)
 #define NMI       (VMCB_EVENT_VALID | VMCB_EVENT_NMI)
-#define INTR(v)   (VMCB_EVENT_VALID | VMCB_EVENT_INTR | (v))
-
-static struct vcpu *vault, *work;
-static struct vlapic *apic;
-
-static int start(void **state)
-{
-    struct vlapic_ipi ipi;
-
-    (void)state;
-    vcpu_model_reset();
-    work = vcpu_model_init(WORK);
-    vault = vcpu_model_init(VAULT);
-    vault->vmcb->rip = work->vmcb->rip = MODEL_CODE;
-    apic = vdev_apic(vault);
-    assert_null(vdev_apic(work));
-    return vlapic_write(apic, 0x80f, 0x1ff, 0, &ipi) ? 0 : -1;
-}
-
-/* An exit that means nothing to the domain. */
-static void leave(void)
-{
-    assert_true(vcpu_model_exit(vault, SVM_EXIT_INTR, 0, 0));
-}
-
-/* The CPU takes what is offered. Returns its vector. */
-static unsigned take(void)
-{
-    uint64_t v_intr = vault->vmcb->v_intr;
-
-    assert_true(v_intr & VMCB_V_IRQ);
-    assert_false(v_intr & VMCB_V_IGN_TPR);
-    assert_true((v_intr >> VMCB_V_INTR_PRIO_SHIFT & 15) > (v_intr & VMCB_V_TPR));
-    vault->vmcb->v_intr &= ~VMCB_V_IRQ;
-    return (unsigned)(v_intr >> VMCB_V_INTR_VECTOR_SHIFT) & 0xff;
-}
-
-static uint64_t get(uint32_t msr)
-{
-    uint64_t value;
-
-    assert_true(vlapic_read(apic, msr, 0, &value));
-    return value;
-}
-
-static void put(uint32_t msr, uint64_t value)
-{
-    assert_true(vdev_apic_msr(vault, msr, true, &value));
-}
-
-static bool in_service(unsigned vector)
-{
-    return get(0x810 + vector / 32) >> vector % 32 & 1;
-}
 
 static void the_fields_say_vector_and_priority(void **state)
 {
@@ -181,7 +127,11 @@ static void a_shadow_is_waited_for(void **state)
     assert_false(vault->vmcb->v_intr & VMCB_V_IRQ);
     assert_int_equal(vault->vmcb->eventinj, 0);
     assert_true(model_timer != TIMER_NEVER);
-    vault->vmcb->interrupt_shadow = 0;
+    vault->vmcb->interrupt_shadow = 0; /* as QEMU has it, which forgets it at VMRUN */
+    leave();
+    assert_false(vault->vmcb->v_intr & VMCB_V_IRQ);
+    assert_true(model_timer != TIMER_NEVER);
+    vault->vmcb->rip++;
     leave();
     assert_int_equal(take(), 0x51);
     assert_int_equal(vault->vmcb->eventinj, NMI);
@@ -353,39 +303,6 @@ static void the_cpus_timer_is_set_for_the_domains(void **state)
     assert_int_equal(take(), 0x44);
 }
 
-/* The manual's rules hold whatever the CPU takes and however often it leaves. */
-static void nothing_is_lost_on_the_way(void **state)
-{
-    unsigned accepted = 0, taken = 0;
-
-    (void)state;
-    srand(3);
-    for (unsigned i = 0; i < 50000; i++) {
-        if (rand() % 2)
-            accepted += vlapic_accept(apic, (uint8_t)(16 + rand() % 240));
-        if ((vault->vmcb->v_intr & VMCB_V_IRQ) && rand() % 2) {
-            unsigned vector = take();
-
-            if (rand() % 8 == 0)
-                vault->vmcb->exitintinfo = INTR(vector);
-            taken++;
-        }
-        leave();
-        vault->vmcb->exitintinfo = 0;
-        if (rand() % 2)
-            put(0x80b, 0);
-    }
-    for (unsigned i = 0; i < 500; i++) {
-        leave();
-        taken += vault->vmcb->v_intr & VMCB_V_IRQ ? take() > 0 : 0;
-        leave();
-        put(0x80b, 0);
-    }
-    assert_int_equal(vlapic_pending(apic), VLAPIC_NOTHING);
-    assert_int_equal(taken, accepted);
-    assert_true(taken > 1000);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -402,7 +319,6 @@ int main(void)
         cmocka_unit_test_setup(of_two_nmis_at_once_none_is_lost, start),
         cmocka_unit_test_setup(hlt_ends_by_what_can_be_taken, start),
         cmocka_unit_test_setup(the_cpus_timer_is_set_for_the_domains, start),
-        cmocka_unit_test_setup(nothing_is_lost_on_the_way, start),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -134,6 +134,7 @@ static void tpr_holds_back_its_class_and_below(void **state)
             assert_int_equal(vlapic_passes_tpr(&apic, (uint8_t)vector), vector >> 4 > tpr >> 4);
     }
     vlapic_accept(&apic, 0x55);
+    vlapic_offer(&apic, 0x55);
     vlapic_take(&apic, 0x55);
     put(TPR, 0x4f);
     assert_int_equal(get(PPR), 0x50);

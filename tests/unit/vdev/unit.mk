@@ -11,4 +11,4 @@ define vdev_test
 unit/vdev/$(1) = $$(VDEV_ON_MODEL)
 unit-flags/vdev/$(1) = $$(EXITS_FLAGS)
 endef
-$(foreach test,test_apic test_pci test_pci_bars test_ioapic test_ioapic_cores test_msi test_msi_random test_keyboard test_rtc test_injection test_bell test_x2apic,$(eval $(call vdev_test,$(test))))
+$(foreach test,test_apic test_pci test_pci_bars test_ioapic test_ioapic_cores test_msi test_msi_random test_keyboard test_rtc test_injection test_offers test_bell test_x2apic,$(eval $(call vdev_test,$(test))))

@@ -86,6 +86,7 @@ static inline int take(void)
 
     if (vector == VLAPIC_NOTHING || !vlapic_passes_tpr(&apic, (uint8_t)vector))
         return VLAPIC_NOTHING;
+    vlapic_offer(&apic, (uint8_t)vector);
     vlapic_take(&apic, (uint8_t)vector);
     return vector;
 }
