@@ -79,7 +79,7 @@ INTERRUPTS_O := $(addprefix $(DOMAINS_O)/tests/domains/, \
 $(INTERRUPTS_O): FLAT_EXTRA := -mgeneral-regs-only
 $(eval $(call flat,interrupts,$(FLAT_LIB) $(INTERRUPTS_O)))
 SHARE_O := $(addprefix $(DOMAINS_O)/tests/domains/, share.o share_registers.o \
-	share_state.o share_spin.o share_turns.o)
+	share_state.o share_spin.o share_turns.o share_pair.o share_second.o)
 $(SHARE_O): FLAT_EXTRA := -mgeneral-regs-only
 $(eval $(call flat,share,$(FLAT_LIB) $(SHARE_O)))
 CORES_O := $(addprefix $(DOMAINS_O)/tests/domains/, cores.o cores_ap.o)

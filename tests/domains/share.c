@@ -46,6 +46,16 @@ static void pass_back(void)
     share_pass(1);
 }
 
+static void be_left(void)
+{
+    share_pair(0);
+}
+
+static void be_right(void)
+{
+    share_pair(1);
+}
+
 static const struct {
     const char *name;
     void (*run)(void);
@@ -64,6 +74,9 @@ static const struct {
     {"returns", pass_back},
     {"stops", share_stop},
     {"crashes", share_crash},
+    {"left", be_left},
+    {"right", be_right},
+    {"stays", share_pair_for_ever},
 };
 
 static bool is_role(const char *name)

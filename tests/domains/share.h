@@ -39,4 +39,8 @@ void share_pass(unsigned who);
 void share_stop(void);
 void share_crash(void);
 
+/* Domain `who` of two that have the same two cores: share_pair.c. */
+void share_pair(unsigned who);
+_Noreturn void share_pair_for_ever(void);
+
 #endif

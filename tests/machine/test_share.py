@@ -65,7 +65,7 @@ def policy_of(directory, domains, channel, paging):
 
 
 @contextlib.contextmanager
-def roles(domains, channel=(), paging="", keys=False, **options):
+def roles(domains, channel=(), paging="", keys=False, extra=COUNTED, **options):
     """A machine of domains, {name: cores}, which do what their names say."""
     program = PROGRAM.read_bytes()
     if keys:
@@ -77,7 +77,7 @@ def roles(domains, channel=(), paging="", keys=False, **options):
             word = f"ROLE:{name}".ljust(23).encode()
             files[f"{name}.image"].write_bytes(program.replace(b"ROLE:none".ljust(23), word))
         with bulkhead(policy=policy_of(directory, domains, channel, paging), files=files,
-                      extra=COUNTED, **options) as machine:
+                      extra=extra, **options) as machine:
             yield machine
 
 
@@ -157,3 +157,27 @@ def test_end(name):
         machine.core.expect(rf"^bulkhead: {name}: stopped: ", 20, unless=TROUBLE)
         for _ in range(4):
             machine.core.expect(r"^\[beats\] beat$", 20, unless=TROUBLE)
+
+
+CLOSED = r"^bulkhead: (\w+): its devices are closed$"
+UNANSWERED = TROUBLE + r"|^bulkhead: \w+: a core of it doesn't answer$"
+
+
+@limit(90)
+@cases({"nested": ({},), "checked": ({"change": checked},)})
+def test_two_cores(options):
+    """Two domains have the same two cores, each boots on the other one's second: they start their
+    second vCPUs, wake them by IPIs, and stop at once without waiting for each other."""
+    with roles({"left": [0, 1], "right": [1, 0]}, ("left", "right"), extra=(),
+               **options) as machine:
+        ends = {machine.core.expect(CLOSED, 80, unless=UNANSWERED)[1] for _ in range(2)}
+    equal(ends, {"left", "right"}, "domains that have stopped")
+
+
+@limit(90)
+def test_two_cores_and_an_end():
+    """One of them stops, on both cores; the other goes on there."""
+    with roles({"left": [0, 1], "stays": [1, 0]}, ("left", "stays"), extra=()) as machine:
+        equal(machine.core.expect(CLOSED, 80, unless=UNANSWERED)[1], "left", "who has stopped")
+        for _ in range(4):
+            machine.core.expect(r"^\[stays\] beat$", 20, unless=UNANSWERED)
