@@ -146,11 +146,11 @@ int main(int argc, char **argv)
     start_child();
     if (!brief)
         RUN(0, compute, 128u);
-    RUN(1, calls, 20000u);
+    RUN(1, calls, 200000u);
     if (!brief)
         RUN(2, processes, 200u);
     RUN(3, faults, TOUCHED / PAGE);
-    RUN(4, pipes, 2000u);
+    RUN(4, pipes, 10000u);
     RUN(5, sleeps, 1000u);
     puts("bench: done");
     for (;;)
