@@ -43,21 +43,16 @@ static bool write_cr(struct vcpu *vcpu, unsigned cr, uint64_t value)
 }
 
 /*
- * Moves the 16 bits of an LMSW or SMSW between memory and `word`. In 64-bit code paging's rights
- * are all that counts, and shadow tables know them; the limits and types of segments core doesn't
- * look at. False: the domain takes a fault.
+ * Moves the 16 bits of an LMSW or SMSW between memory and `word`. False: the domain takes a fault.
  */
 static bool move_word(struct vcpu *vcpu, const struct insn *insn, bool is_write, uint16_t *word)
 {
-    uint64_t linear = exits_linear(vcpu, insn);
+    uint64_t linear;
 
-    if (!vcpu->shadow || !mode_is_64_bit(vcpu))
-        exits_stop(vcpu, "its SMSW or LMSW has an operand in memory");
-    if ((uint64_t)((int64_t)(linear << 16) >> 16) != linear) { /* not canonical, 5.3.1 */
-        svm_inject_exception(vcpu, VECTOR_GP, 0);
-        return false;
-    }
-    return exits_touch_word(vcpu, linear, is_write, word);
+    if (!vcpu->shadow && (mode_cr4(vcpu) & (CR4_LA57 | CR4_PKE)))
+        exits_stop(vcpu, "its SMSW or LMSW has an operand behind tables that core can't walk");
+    return exits_find_operand(vcpu, insn, sizeof(*word), is_write, &linear) &&
+           exits_touch_word(vcpu, linear, is_write, word);
 }
 
 /* The value of register `cr` after `insn`; false if it doesn't write that register. */

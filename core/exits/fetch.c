@@ -86,31 +86,6 @@ static size_t read_code(const struct vcpu *vcpu, uint8_t code[static INSN_MAX])
     return guest_read(&paging, linear, code, size);
 }
 
-static uint64_t address_part(const struct vcpu *vcpu, const struct insn *insn, unsigned reg)
-{
-    return reg == INSN_NONE  ? 0
-           : reg == INSN_RIP ? vcpu->vmcb->rip + insn->length
-                             : svm_get_gpr(vcpu, reg);
-}
-
-uint64_t exits_linear(const struct vcpu *vcpu, const struct insn *insn)
-{
-    const struct insn_memory *m = &insn->memory;
-    const struct vmcb *vmcb = vcpu->vmcb;
-    const struct vmcb_segment *const segments[] = {
-        [INSN_ES] = &vmcb->es, [INSN_CS] = &vmcb->cs, [INSN_SS] = &vmcb->ss,
-        [INSN_DS] = &vmcb->ds, [INSN_FS] = &vmcb->fs, [INSN_GS] = &vmcb->gs};
-    uint64_t offset;
-
-    if (vmcb->exitcode == SVM_EXIT_INVLPG && svm_has(SVM_FEATURE_DECODE_ASSISTS))
-        return vmcb->exitinfo1;
-    offset = insn_offset(m, address_part(vcpu, insn, m->base), address_part(vcpu, insn, m->index));
-
-    if (!mode_is_64_bit(vcpu)) /* APM vol. 2, 1.2: 32 bits, and 64-bit code has no bases */
-        return (uint32_t)(segments[m->segment]->base + offset);
-    return offset + (m->segment >= INSN_FS ? segments[m->segment]->base : 0);
-}
-
 struct insn exits_fetch(struct vcpu *vcpu)
 {
     uint8_t code[INSN_MAX];

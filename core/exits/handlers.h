@@ -78,7 +78,15 @@ static inline uint64_t exits_linear_rip(const struct vcpu *vcpu)
 uint64_t exits_linear(const struct vcpu *vcpu, const struct insn *insn);
 
 /*
- * The same for an access to memory, most often by an instruction that did so before: then it is
+ * The same for an access of `size` bytes that core carries out, by the rules of its segment (APM
+ * vol. 2, 4.5 to 4.8 and 4.12; vol. 1, 2.2), of canonical addresses and of alignment. False: the
+ * domain takes the fault.
+ */
+bool exits_find_operand(struct vcpu *vcpu, const struct insn *insn, unsigned size, bool is_write,
+                        uint64_t *linear);
+
+/*
+ * Fetches the instruction of an access to memory, most often by an instruction that did so before: then it is
  * neither walked to nor decoded again, if all that it hangs on is what it was. Valid until the
  * vCPU's next exit.
  */
@@ -142,8 +150,8 @@ static inline void exits_skip_0f01(struct vcpu *vcpu, uint8_t modrm)
 }
 
 /*
- * With shadow tables: reads or writes two bytes at a linear address with the rights of the code at
- * RIP, or has the domain take the #PF for which it has none; false then.
+ * Reads or writes two bytes at a linear address with the rights of the code at RIP, or has the
+ * domain take the #PF for which it has none; false then.
  */
 bool exits_touch_word(struct vcpu *vcpu, uint64_t linear, bool is_write, uint16_t *word);
 

@@ -91,8 +91,10 @@ void mode_init_domain(const struct bh_header *image, unsigned index)
         .owner = (void *)(uintptr_t)index,
     };
 
-    if (!is_shadowed(domain))
+    if (!is_shadowed(domain)) {
+        shadows[index].config = config; /* for mode_walk() */
         return;
+    }
     if (!shadow_init(&shadows[index], &config))
         fatal("policy image: %s: core can't make shadow tables of 0x%lx bytes at 0x%lx. Give the "
               "domain another pool in the policy",
@@ -116,11 +118,11 @@ static struct shadow_guest shadow_guest(const struct vcpu *vcpu)
 {
     const struct vmcb *vmcb = vcpu->vmcb;
 
-    return (struct shadow_guest){.cr0 = vcpu->cr0,
-                                 .cr3 = vcpu->cr3,
-                                 .cr4 = vcpu->cr4,
+    return (struct shadow_guest){.cr0 = mode_cr0(vcpu),
+                                 .cr3 = mode_cr3(vcpu),
+                                 .cr4 = mode_cr4(vcpu),
                                  .efer = vcpu->efer,
-                                 .pat = vcpu->pat,
+                                 .pat = mode_pat(vcpu),
                                  .ac = (vmcb->rflags & RFLAGS_AC) && vmcb->cpl < 3};
 }
 
@@ -316,4 +318,13 @@ struct shadow_result mode_shadow_fault(struct vcpu *vcpu, uint64_t linear, uint3
     struct shadow_guest guest = shadow_guest(vcpu);
 
     return shadow_fault(vcpu->shadow, vcpu->id, &guest, linear, error);
+}
+
+struct shadow_result mode_walk(struct vcpu *vcpu, uint64_t linear, uint32_t error)
+{
+    struct shadow_guest guest = shadow_guest(vcpu);
+
+    if (vcpu->shadow)
+        return shadow_fault(vcpu->shadow, vcpu->id, &guest, linear, error);
+    return shadow_walk(&shadows[vcpu->index], &guest, linear, error);
 }

@@ -80,4 +80,10 @@ void mode_invlpg(struct vcpu *vcpu, uint64_t linear);
 /* With shadow tables: what a #PF at `linear` is about. `error`: the CPU's error code. */
 struct shadow_result mode_shadow_fault(struct vcpu *vcpu, uint64_t linear, uint32_t error);
 
+/*
+ * With either kind of paging: what an access that core makes for the domain comes to by its tables.
+ * A and D are set; SHADOW_RETRY: they allow it.
+ */
+struct shadow_result mode_walk(struct vcpu *vcpu, uint64_t linear, uint32_t error);
+
 #endif

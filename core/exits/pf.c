@@ -30,14 +30,14 @@ bool exits_touch_word(struct vcpu *vcpu, uint64_t linear, bool is_write, uint16_
     volatile uint8_t *at[2];
 
     for (unsigned i = 0; i < 2; i++) { /* both bytes may be touched, or none is */
-        struct shadow_result result = mode_shadow_fault(vcpu, linear + i, error);
-        uint64_t gpa;
+        uint64_t byte = mode_is_64_bit(vcpu) ? linear + i : (uint32_t)(linear + i), gpa;
+        struct shadow_result result = mode_walk(vcpu, byte, error);
 
         if (result.outcome == SHADOW_PAGE_FAULT) {
-            page_fault(vcpu, linear + i, result.error);
+            page_fault(vcpu, byte, result.error);
             return false;
         }
-        at[i] = result.outcome == SHADOW_RETRY && guest_translate(&paging, linear + i, &gpa)
+        at[i] = result.outcome == SHADOW_RETRY && guest_translate(&paging, byte, &gpa)
                     ? p2m_ram(vcpu->p2m, gpa, 1, is_write)
                     : NULL;
         if (!at[i])

@@ -168,6 +168,12 @@ struct shadow_result shadow_fault(struct shadow *s, unsigned vcpu, const struct 
     return result;
 }
 
+struct shadow_result shadow_walk(const struct shadow *s, const struct shadow_guest *g,
+                                 uint64_t linear, uint32_t error)
+{
+    return guest_walk(s, g, shadow_is_long(g) ? linear : (uint32_t)linear, error);
+}
+
 void shadow_invlpg(struct shadow *s, unsigned vcpu, const struct shadow_guest *g, uint64_t linear)
 {
     uint32_t number;

@@ -125,6 +125,14 @@ uint64_t shadow_root(struct shadow *s, unsigned vcpu, const struct shadow_guest 
 struct shadow_result shadow_fault(struct shadow *s, unsigned vcpu, const struct shadow_guest *g,
                                   uint64_t linear, uint32_t error);
 
+/*
+ * What an access (PF_W, PF_U, PF_ID of `error`) comes to by the guest's own tables alone, as for
+ * shadow_fault(); A and D are set. Of `s` only the p2m and what CPUID tells are used, so that it is
+ * of use with nested paging, too. Tables of five levels and protection keys are unknown here.
+ */
+struct shadow_result shadow_walk(const struct shadow *s, const struct shadow_guest *g,
+                                 uint64_t linear, uint32_t error);
+
 /* The guest's INVLPG. The caller flushes the translation, or all, from that vCPU's TLB. */
 void shadow_invlpg(struct shadow *s, unsigned vcpu, const struct shadow_guest *g, uint64_t linear);
 

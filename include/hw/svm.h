@@ -159,6 +159,7 @@ _Static_assert(sizeof(struct vmcb) == 4096, "one page");
 #define VMCB_SEG_TSS       0x008bu /* busy TSS */
 #define VMCB_SEG_LDT       0x0082u
 #define VMCB_SEG_L         0x0200u /* CS: 64-bit code */
+#define VMCB_SEG_P         0x0080u
 #define VMCB_SEG_D         0x0400u /* CS: 32-bit default */
 
 #define SVM_VM_CR_SVMDIS (1ull << 4) /* MSR C001_0114h, 15.30.1 */

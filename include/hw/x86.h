@@ -146,8 +146,10 @@
 #define VECTOR_DF             8
 #define VECTOR_TS             10
 #define VECTOR_NP             11
+#define VECTOR_SS             12
 #define VECTOR_GP             13
 #define VECTOR_PF             14
+#define VECTOR_AC             17
 #define VECTOR_MC             18
 #define VECTOR_LAST_EXCEPTION 31
 

@@ -212,6 +212,75 @@ static void self_map(void)
     }
 }
 
+/*
+ * In 32-bit code, by segments of this program. What they forbid isn't here: QEMU's CPU looks at no
+ * limits and types (tests/unit/exits/test_segments.c has them).
+ */
+#define SELECTOR_OWN   0x38
+#define OWN(low, high) ((uint64_t)(high) << 32 | (uint32_t)(low))
+
+static const struct {
+    const char *what;
+    uint64_t descriptor;
+    uint32_t offset;
+} segments[] = {
+    {"flat", DESCRIPTOR_DATA, 0},
+    {"odd", DESCRIPTOR_DATA, 1},
+    {"limit", OWN(0x00000fff, 0x00409300), 0xffe},
+    {"grows down", OWN(0x00000fff, 0x00409700), 0x1000},
+    {"grows down to 64 KiB", OWN(0x00000fff, 0x00009700), 0xfffe},
+};
+
+static bool is_lmsw;
+
+/* `argument`: the offset, in the segment that DS holds then. */
+static void word_32(void *argument)
+{
+    __asm__ volatile("lea 1f, %%rdx\n\t"
+                     "push %0\n\t"
+                     "push %%rdx\n\t"
+                     "lretq\n\t"
+                     ".code32\n"
+                     "1:\tmov %%eax, %%ds\n\t"
+                     "test %%ecx, %%ecx\n\t"
+                     "jz 2f\n\t"
+                     "lmsw (%%ebx)\n\t"
+                     "jmp 3f\n"
+                     "2:\tsmsw (%%ebx)\n"
+                     "3:\tljmp %1, $4f\n\t"
+                     ".code64\n"
+                     "4:"
+                     :
+                     : "i"(SELECTOR_CODE32), "i"(SELECTOR_CODE), "a"(SELECTOR_OWN), "c"(is_lmsw),
+                       "b"(segments[(uintptr_t)argument].offset)
+                     : "rdx", "memory");
+}
+
+static void words_by_segments(void)
+{
+    static uint64_t gdt[SELECTOR_OWN / 8 + 1];
+    struct table_pointer pointer = {sizeof(gdt) - 1, (uintptr_t)gdt};
+    uint64_t base = (uintptr_t)frame[1];
+
+    memcpy(gdt, flat_gdt, SELECTOR_OWN);
+    __asm__ volatile("lgdt %0" : : "m"(pointer));
+    for (uintptr_t i = 0; i < 2 * sizeof(segments) / sizeof(segments[0]); i++) {
+        uintptr_t row = i / 2;
+        int vector;
+
+        gdt[SELECTOR_OWN / 8] =
+            segments[row].descriptor | (base & 0xffffff) << 16 | (base >> 24) << 56;
+        is_lmsw = i % 2;
+        memset(frame[1], 1, 2 * sizeof(frame[1])); /* PE */
+        vector = flat_try(word_32, (void *)row);
+        __asm__ volatile("mov %0, %%ds" : : "r"(SELECTOR_DATA));
+        flat_print("%s by a segment, %s: %d, error %x, %x %x, CR0 %lx", is_lmsw ? "LMSW" : "SMSW",
+                   segments[row].what, vector, vector < 0 ? 0 : flat_fault.error, frame[1][0],
+                   frame[2][0], read_cr(0));
+    }
+    flat_load_tables();
+}
+
 static void build_tables(void)
 {
     for (unsigned i = 0; i < 512; i++)
@@ -288,6 +357,7 @@ void flat_main(void)
     rights();
     remapping();
     self_map();
+    words_by_segments();
     trips();
     print_registers("at last");
     flat_print("modes: end");

@@ -79,6 +79,8 @@ note:
 note_value:
     mov %edx, 16(%ebp)
     mov %ebx, 20(%ebp)
+    smsw 22(%ebp) /* beside the step, which is a byte */
+    lmsw 22(%ebp)
     mov %cr0, %eax
     mov %eax, 0(%ebp)
     mov %cr3, %eax
@@ -164,9 +166,9 @@ step_timer: /* a real-mode program's interrupt, from the domain's own local APIC
     jmp real_seen
 step_real:
     call real_mode
-real_seen: /* CR0 as it read there, and the interrupts */
+real_seen: /* CR0 as MOV and SMSW read it there, and the interrupts */
     mov REAL_NOTES, %edx
-    shl $16, %edx
+    rol $16, %edx
     or REAL_NOTES + 4, %edx
     call note_value
     jmp next
@@ -234,6 +236,8 @@ in_real_mode:
     cli
 3:  mov %cr0, %eax
     mov %eax, REAL_NOTES + 4
+    smsw REAL_NOTES + 2
+    lmsw REAL_NOTES + 2
     or $CR0_PE, %eax
     mov %eax, %cr0
     ljmpl $0x08, $back_from_real_mode

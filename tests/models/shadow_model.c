@@ -34,6 +34,16 @@ struct shadow_result shadow_fault(struct shadow *s, unsigned vcpu, const struct 
     return shadow_model.result[shadow_model.faults++ ? 1 : 0];
 }
 
+struct shadow_result shadow_walk(const struct shadow *s, const struct shadow_guest *g,
+                                 uint64_t linear, uint32_t error)
+{
+    assert_non_null(s->config.p2m);
+    shadow_model.guest = *g;
+    shadow_model.linear = linear;
+    shadow_model.error = error;
+    return shadow_model.result[shadow_model.walks++ ? 1 : 0];
+}
+
 void shadow_invlpg(struct shadow *s, unsigned vcpu, const struct shadow_guest *g, uint64_t linear)
 {
     note(s, vcpu, g);

@@ -289,22 +289,6 @@ static void an_operand_that_faults_changes_nothing(void **state)
     assert_int_equal(operand[0], 0xee);
 }
 
-/* Segments' limits and rights are the CPU's to check, and nested paging's rights core can't see. */
-static void operands_in_memory_stop_the_domain_elsewhere(void **state)
-{
-    (void)state;
-    vcpu_model_mode(vcpu, INSN_32);
-    vcpu->gpr[RDI] = OPERAND;
-    vcpu_model_code(vcpu, 0, "0f 01 27");
-    assert_false(vcpu_model_exit(vcpu, SVM_EXIT_CR0_READ, 0, 0));
-    assert_non_null(strstr(console_text, "its SMSW or LMSW has an operand in memory"));
-    image_model.domain[WORK].paging = BH_PAGING_NESTED;
-    vcpu = vcpu_model_init(WORK);
-    vcpu->gpr[RDI] = OPERAND;
-    vcpu_model_code(vcpu, 0, "0f 01 27");
-    assert_false(vcpu_model_exit(vcpu, SVM_EXIT_CR0_READ, 0, 0));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -322,7 +306,6 @@ int main(void)
         cmocka_unit_test_setup(invlpg_forgets_its_operand, start),
         cmocka_unit_test_setup(smsw_and_lmsw_may_have_operands_in_memory, start),
         cmocka_unit_test_setup(an_operand_that_faults_changes_nothing, start),
-        cmocka_unit_test_setup(operands_in_memory_stop_the_domain_elsewhere, start),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,4 +16,4 @@ unit-flags/exits/$(1) := $$(EXITS_FLAGS)
 endef
 $(foreach test,test_assists test_cr test_msr test_io test_call test_call_attest test_cpuid test_mode test_npf \
 	test_pf test_shadow_mode test_event test_exception test_fetch test_instructions test_life test_moves \
-	test_operand test_stores test_tables,$(eval $(call exits_test,$(test))))
+	test_operand test_segments test_stores test_tables,$(eval $(call exits_test,$(test))))
