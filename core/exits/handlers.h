@@ -86,9 +86,9 @@ bool exits_find_operand(struct vcpu *vcpu, const struct insn *insn, unsigned siz
                         uint64_t *linear);
 
 /*
- * Fetches the instruction of an access to memory, most often by an instruction that did so before: then it is
- * neither walked to nor decoded again, if all that it hangs on is what it was. Valid until the
- * vCPU's next exit.
+ * Fetches the instruction of an access to memory, most often by an instruction that did so before:
+ * then it is neither walked to nor decoded again, if all that it hangs on is what it was. Valid
+ * until the vCPU's next exit.
  */
 const struct insn *exits_fetch_move(struct vcpu *vcpu);
 

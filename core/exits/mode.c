@@ -246,6 +246,8 @@ bool mode_write_cr4(struct vcpu *vcpu, uint64_t value)
 {
     if (!cr4_is_legal(vcpu, value))
         return false;
+    if (vcpu->shadow && ((value ^ vcpu->cr4) & CR4_PGE)) /* 5.5.2: global pages go, too */
+        shadow_compare(vcpu->shadow);
     load_mode(vcpu, mode_cr0(vcpu), mode_cr3(vcpu), value);
     return true;
 }

@@ -11,9 +11,11 @@
  * So no instruction has to be emulated, and a table may map itself.
  *
  * Two things are otherwise than on a CPU. What a device or core itself writes to a page that is a
- * table already is not seen before that table is linked anew or written by a CPU. And with the
- * guest's CR0.WP clear and CR4.SMAP set, what its supervisor has written to a user's read-only
- * page with AC set it can reach without.
+ * table already takes no fault, so a write of CR3 alone may leave what was present before as it
+ * was. It is seen after INVLPG for that address, and everywhere after the flush that spares no
+ * global page either, a change of CR4.PGE: shadow_compare(). The p2m's rights hold all the time.
+ * And with the guest's CR0.WP clear and CR4.SMAP set, what its supervisor has written to a user's
+ * read-only page with AC set it can reach without.
  *
  * The VMCB of a vCPU that runs on shadow tables has, whatever the guest wrote:
  *   CR0  PG and WP set; PE set (paged real mode where the guest's is clear, 15.19)
@@ -135,6 +137,12 @@ struct shadow_result shadow_walk(const struct shadow *s, const struct shadow_gue
 
 /* The guest's INVLPG. The caller flushes the translation, or all, from that vCPU's TLB. */
 void shadow_invlpg(struct shadow *s, unsigned vcpu, const struct shadow_guest *g, uint64_t linear);
+
+/*
+ * The guest flushes all of its TLB, global pages too: all tables are compared with the guest's,
+ * whoever wrote those. shadow_root() is called after it.
+ */
+void shadow_compare(struct shadow *s);
 
 /* The guest wrote its PAT: all entries go, as each has a memory type from there. */
 void shadow_reset(struct shadow *s);

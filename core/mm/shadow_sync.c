@@ -51,6 +51,19 @@ void shadow_sync(struct shadow *s)
             }
 }
 
+void shadow_compare(struct shadow *s)
+{
+    spinlock_take(&s->lock);
+    shadow_sync(s);
+    for (unsigned level = LEVELS; level > 0; level--)
+        for (uint32_t i = 1; i <= s->count; i++)
+            if ((shadow_table(s, i)->flags & SHADOW_LIVE) &&
+                shadow_level(shadow_table(s, i)) == level)
+                revalidate_all(s, i);
+    shadow_settle(s);
+    spinlock_release(&s->lock);
+}
+
 /* A root that no vCPU uses. The guest hardly writes it to use it again: a process ended. */
 static uint32_t find_unused(const struct shadow *s, uint64_t frame)
 {

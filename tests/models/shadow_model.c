@@ -51,6 +51,12 @@ void shadow_invlpg(struct shadow *s, unsigned vcpu, const struct shadow_guest *g
     shadow_model.linear = linear;
 }
 
+void shadow_compare(struct shadow *s)
+{
+    assert_non_null(s);
+    shadow_model.compares++;
+}
+
 void shadow_reset(struct shadow *s)
 {
     assert_non_null(s);

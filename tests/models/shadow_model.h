@@ -9,7 +9,7 @@
 struct shadow_model {
     bool refuses; /* shadow_init() */
     struct shadow_config config;
-    unsigned inits, roots, faults, walks, invlpgs, resets;
+    unsigned inits, roots, faults, walks, invlpgs, resets, compares;
     struct shadow_guest guest; /* of the last call */
     uint64_t linear;
     uint32_t error;

@@ -199,6 +199,18 @@ static bool access(uint64_t exit, const char *code)
     return vcpu_model_exit(vcpu, exit, 0, 0);
 }
 
+/* APM vol. 2, 5.5.2: what a device wrote to a table counts then, too. */
+static void a_change_of_pge_compares_all_tables(void **state)
+{
+    (void)state;
+    assert_true(mode_write_cr4(vcpu, vcpu->cr4 | CR4_PGE));
+    assert_int_equal(shadow_model.compares, 1);
+    assert_true(mode_write_cr4(vcpu, vcpu->cr4));
+    assert_int_equal(shadow_model.compares, 1);
+    assert_true(mode_write_cr4(vcpu, vcpu->cr4 & ~(uint64_t)CR4_PGE));
+    assert_int_equal(shadow_model.compares, 2);
+}
+
 static void no_instruction_reads_what_is_cores(void **state)
 {
     (void)state;
@@ -279,6 +291,7 @@ int main(void)
         cmocka_unit_test_setup(no_policy_opens_task_switches, start),
         cmocka_unit_test_setup(a_pool_that_will_not_do_is_fatal, start),
         cmocka_unit_test_setup(each_register_reads_as_it_was_written, start),
+        cmocka_unit_test_setup(a_change_of_pge_compares_all_tables, start),
         cmocka_unit_test_setup(no_instruction_reads_what_is_cores, start),
         cmocka_unit_test_setup(ts_changes_no_translation, start),
         cmocka_unit_test_setup(each_write_of_cr3_flushes, start),

@@ -11,3 +11,5 @@ unit/mm/test_shadow_sync := $(SHADOW_ENGINE) tests/unit/mm/shadow_fixture.c
 unit-flags/mm/test_shadow_sync := -Itests
 unit/mm/test_shadow_random := $(SHADOW_ENGINE) tests/unit/mm/shadow_world.c
 unit-flags/mm/test_shadow_random := -Itests
+unit/mm/test_shadow_device := $(SHADOW_ENGINE) tests/unit/mm/shadow_fixture.c
+unit-flags/mm/test_shadow_device := -Itests
