@@ -13,7 +13,7 @@
 
 #define ROUNDS   10000u
 #define AWAKE    200u
-#define SHOOTS   300u
+#define SHOOTS   100u
 #define STARTS   20u
 #define BELL     0xa1u
 #define PING     0x51u
@@ -211,7 +211,7 @@ static void kinds(void)
 {
     flat_print("case: each kind of IPI reaches whom it names");
     enable();
-    for (unsigned i = 0; i < 10; i++) {
+    for (unsigned i = 0; i < 5; i++) {
         reaches(0, 0, 1, 0);
         reaches(0, 1, 0, 1);
         reaches(0, 2, 0, 0);
