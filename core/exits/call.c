@@ -82,7 +82,7 @@ static int64_t call_ring(struct vcpu *vcpu)
     if (ring_by_interrupt(other))
         return BH_OK;
     for (unsigned id = 0; id < other->domain->ncores; id++) {
-        const struct vcpu *sleeper = svm_vcpu_of(other_index, id);
+        struct vcpu *sleeper = svm_vcpu_of(other_index, id);
 
         if (sleeper)
             svm_wake(sleeper);

@@ -31,6 +31,7 @@ _Noreturn void svm_leave(struct vcpu *vcpu)
 void svm_sleep(struct vcpu *vcpu, svm_wake_condition *is_over)
 {
     vcpu->deadline = TIMER_NEVER; /* who sleeps sets it again, if it is to be woken by one */
+    vcpu->knocked = false;        /* nobody knocks at one that is current */
     __atomic_store_n(&vcpu->asleep, is_over, __ATOMIC_SEQ_CST);
     svm_ask(vcpu, SVM_REQUEST_SCHEDULE);
 }
@@ -40,18 +41,23 @@ bool svm_is_current(const struct vcpu *vcpu)
     return __atomic_load_n(&svm_cpus[vcpu->cpu].current, __ATOMIC_SEQ_CST) == vcpu;
 }
 
-/* It waits for its turn, at whose beginning it looks. Asked in this order: as it falls asleep it
- * is current. */
-static bool is_queued(const struct vcpu *vcpu)
+/*
+ * True if it is looked at soon enough without an interrupt: at the beginning of its turn, if it
+ * waits for one, or, if it sleeps, because one has been sent since it was asked last. So who is
+ * woken for nothing, again and again, takes one interrupt of another's turn. Asked in this order:
+ * as it falls asleep it is current.
+ */
+static bool is_expected(struct vcpu *vcpu)
 {
-    return !svm_is_current(vcpu) && !__atomic_load_n(&vcpu->asleep, __ATOMIC_SEQ_CST);
+    return !svm_is_current(vcpu) && (!__atomic_load_n(&vcpu->asleep, __ATOMIC_SEQ_CST) ||
+                                     __atomic_exchange_n(&vcpu->knocked, true, __ATOMIC_SEQ_CST));
 }
 
 /* Where a domain takes the CPU's interrupts itself, only an NMI gets it out. */
-bool svm_kick(const struct vcpu *vcpu)
+bool svm_kick(struct vcpu *vcpu)
 {
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    if (is_queued(vcpu))
+    if (is_expected(vcpu))
         return true;
     if (!vcpu->take_interrupts)
         return smp_kick(vcpu->cpu);
@@ -72,7 +78,7 @@ bool svm_request(struct vcpu *vcpu, uint32_t requests)
 }
 
 /* svm_sleep() sets `asleep` and asks the condition then; here it is met and `asleep` read then. */
-void svm_wake(const struct vcpu *vcpu)
+void svm_wake(struct vcpu *vcpu)
 {
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     if (__atomic_load_n(&vcpu->asleep, __ATOMIC_SEQ_CST) && !svm_kick(vcpu))
@@ -104,7 +110,7 @@ static uint32_t turns_of(const struct vcpu *vcpu)
  * `turns` is odd from before `requests` is looked at until after the exit (vmrun.S). So a CPU
  * that is seen outside its domain, or in another turn, looks at `requests` before it runs on.
  */
-static void wait_for_exit(const struct vcpu *vcpu, uint32_t turns)
+static void wait_for_exit(struct vcpu *vcpu, uint32_t turns)
 {
     uint64_t deadline;
 

@@ -26,6 +26,12 @@ void svm_set_deadline(struct vcpu *vcpu, uint64_t deadline)
         timer_set(earlier(deadline, cpu->others_at));
 }
 
+/* For its turn, or to be asked whether its sleep is over. */
+static bool is_waiting(const struct vcpu *vcpu)
+{
+    return !vcpu->asleep || __atomic_load_n(&vcpu->knocked, __ATOMIC_SEQ_CST);
+}
+
 void schedule_timer(struct svm_cpu *cpu)
 {
     uint64_t soonest = TIMER_NEVER;
@@ -36,7 +42,7 @@ void schedule_timer(struct svm_cpu *cpu)
         const struct vcpu *other = cpu->queue[i];
 
         if (other != cpu->current)
-            soonest = earlier(soonest, other->asleep ? other->deadline : 0);
+            soonest = earlier(soonest, is_waiting(other) ? 0 : other->deadline);
     }
     cpu->others_at = soonest < cpu->slice_end ? cpu->slice_end : soonest;
     timer_set(earlier(cpu->current->deadline, cpu->others_at));
@@ -52,9 +58,13 @@ static bool has_work(struct vcpu *vcpu)
     return true;
 }
 
-static bool is_due(const struct vcpu *vcpu)
+/* Whoever knocks from now on is heard, or has been before the sleeper is asked. */
+static bool is_due(struct vcpu *vcpu)
 {
-    return vcpu->asleep && vcpu->deadline != TIMER_NEVER && time_is_over(vcpu->deadline);
+    bool has_knocked = __atomic_exchange_n(&vcpu->knocked, false, __ATOMIC_SEQ_CST);
+
+    return vcpu->asleep &&
+           (has_knocked || (vcpu->deadline != TIMER_NEVER && time_is_over(vcpu->deadline)));
 }
 
 static void begin_turn(struct svm_cpu *cpu, const struct vcpu *vcpu)
@@ -78,7 +88,8 @@ static unsigned choose(struct svm_cpu *cpu)
         unsigned place = (cpu->turn + i) % cpu->count;
         struct vcpu *vcpu = cpu->queue[place];
 
-        was_due |= is_over && is_due(vcpu);
+        if (slept || is_over)
+            was_due |= is_due(vcpu);
         if (has_work(vcpu) && chosen == cpu->count)
             chosen = place;
     }

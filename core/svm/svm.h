@@ -84,6 +84,7 @@ struct vcpu {
     uint64_t deadline;              /* when core is to look at it again: svm_set_deadline() */
     struct asid asid;
     bool parked;           /* it has left its domain for good; atomic */
+    bool knocked;          /* it sleeps, and an interrupt has said that it is to be asked; atomic */
     bool waits;            /* it had an INIT and no SIPI yet: exits/life.c */
     bool has_started;      /* after an INIT, at least once */
     uint32_t icr_high;     /* as the domain wrote it: vdev/apic.c; */
@@ -157,7 +158,7 @@ void svm_load(struct vmcb *vmcb);
 void svm_sleep(struct vcpu *vcpu, svm_wake_condition *is_over);
 
 /* Any CPU: what a sleeping vCPU waits for may have come. */
-void svm_wake(const struct vcpu *vcpu);
+void svm_wake(struct vcpu *vcpu);
 
 /*
  * The vCPU's own CPU: has the vCPU leave its domain, or its sleep's condition asked, when the TSC
@@ -180,7 +181,7 @@ _Noreturn void svm_leave(struct vcpu *vcpu);
  * stored before is seen before the domain's next instruction. By an IPI that core takes, or by an
  * NMI where the domain has the interrupts. False if the local APIC doesn't send it.
  */
-bool svm_kick(const struct vcpu *vcpu);
+bool svm_kick(struct vcpu *vcpu);
 
 /*
  * The vCPU's own CPU: translations that were cached for it aren't used any more when it runs again

@@ -103,6 +103,48 @@ static void who_waits_for_its_turn_is_not_kicked(void **state)
     assert_int_equal(cpu_model.apic_sent.count, 2);
 }
 
+/* IPIs and doorbells from another core, to one that sleeps on. */
+static void who_is_woken_for_nothing_interrupts_once_a_turn(void **state)
+{
+    (void)state;
+    vault->asleep = is_woken;
+    assert_ptr_equal(attend(work), work);
+    for (unsigned turn = 1; turn <= 3; turn++) {
+        uint64_t end = svm_cpus[1].slice_end;
+
+        for (unsigned i = 0; i < 10; i++) {
+            svm_wake(vault);
+            assert_true(svm_request(vault, SVM_REQUEST_INIT));
+            assert_ptr_equal(attend_at(work, 1), work);
+            assert_int_equal(model_timer, end); /* it is asked then */
+        }
+        assert_int_equal(cpu_model.apic_sent.count, turn);
+        tpm_model_now = end;
+        assert_ptr_equal(attend(work), work);
+    }
+}
+
+static void who_is_woken_again_is_not_forgotten(void **state)
+{
+    (void)state;
+    vault->asleep = is_woken;
+    svm_wake(vault);
+    assert_ptr_equal(attend(work), work);
+    wakes = true;
+    svm_wake(vault); /* no interrupt tells of this */
+    assert_int_equal(cpu_model.apic_sent.count, 1);
+    tpm_model_now = model_timer;
+    assert_ptr_equal(attend(work), vault);
+
+    wakes = false;
+    work->asleep = is_woken;
+    svm_wake(work);
+    wakes = true;
+    svm_wake(work);
+    fall_asleep(vault, TIMER_NEVER);
+    assert_ptr_equal(attend(vault), work); /* at once: the core is free */
+}
+
 static unsigned looked;
 static uint16_t asked;
 
@@ -230,6 +272,8 @@ int main(void)
         cmocka_unit_test_setup(each_has_its_slice, start),
         cmocka_unit_test_setup(who_sleeps_gives_the_rest_away, start),
         cmocka_unit_test_setup(who_waits_for_its_turn_is_not_kicked, start),
+        cmocka_unit_test_setup(who_is_woken_for_nothing_interrupts_once_a_turn, start),
+        cmocka_unit_test_setup(who_is_woken_again_is_not_forgotten, start),
         cmocka_unit_test_setup(what_has_come_meanwhile_is_seen_to_before_it_runs, start),
         cmocka_unit_test_setup(deadlines_meet_in_one_timer, start),
         cmocka_unit_test_setup(a_sleepers_deadline_wakes_it_when_the_slice_is_over, start),
