@@ -368,6 +368,29 @@ static void another_process_has_the_same_kernel_on_shadow_tables(void **state)
     assert_another_process(store_shadowed);
 }
 
+/* Its code is the same, but not what lies where the store goes. */
+static void another_process_has_another_operand(void **state)
+{
+    const uint64_t far = LINEAR + (1ull << 39); /* the second entry of the topmost table */
+    uint64_t *pml4 = memory_model_at(0x1000);
+    uint64_t *other = memory_model_map(0x4000, 0x1000, MODEL_RAM);
+
+    (void)state;
+    pml4[1] = pml4[0];
+    memcpy(other, pml4, 0x1000);
+    vcpu_model_code(vcpu, 0, "89 07");
+    assert_false(store(SVM_EXIT_EXCEPTION_PF, PF_WRITE, far));
+    assert_true(store(SVM_EXIT_EXCEPTION_PF, PF_WRITE, far));
+    vcpu->cr3 = 0x4000;
+    assert_true(store(SVM_EXIT_EXCEPTION_PF, PF_WRITE, far));
+    other[1] = 0;
+    assert_false(store(SVM_EXIT_EXCEPTION_PF, PF_WRITE, far));
+    vcpu->cr3 = 0x1000;
+    assert_true(store(SVM_EXIT_EXCEPTION_PF, PF_WRITE, far));
+    vcpu->cr3 = 0x4000;
+    assert_false(store(SVM_EXIT_EXCEPTION_PF, PF_WRITE, far));
+}
+
 static void a_domains_own_write_of_cr3_forgets_nothing(void **state)
 {
     (void)state;
@@ -397,6 +420,7 @@ int main(void)
         cmocka_unit_test_setup(another_process_has_the_same_kernel, start),
         cmocka_unit_test_setup(another_process_has_the_same_kernel_on_shadow_tables,
                                start_shadowed),
+        cmocka_unit_test_setup(another_process_has_another_operand, start_shadowed),
         cmocka_unit_test_setup(a_domains_own_write_of_cr3_forgets_nothing, start_shadowed),
     };
 
