@@ -7,7 +7,7 @@
 #include "tests/domains/x2apic.h"
 
 #define IPIS     100u
-#define PATIENCE 60000000000ull /* of the TSC: far more than any of it takes */
+#define PATIENCE 400000000000ull /* of the TSC: minutes, far more than any of it takes */
 
 extern const uint8_t share_second_begin[], share_second_end[];
 

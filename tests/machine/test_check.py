@@ -26,13 +26,13 @@ def test_modes(cpu, paging):
     modes.same(modes.under_core(cpu, paging, change=checked), expected)
 
 
-@limit(120)
+@limit(240)
 @cases({"nested": ("EPYC", "nested"), "shadow": ("EPYC,-npt", "shadow 512 KiB")})
 def test_two_domains(cpu, paging):
     """Nor do two domains, one of which has its interrupts by V_IRQ."""
     with interrupts.domains(paging, cpu=cpu, change=checked) as machine:
         for _ in range(4):
-            machine.core.expect(interrupts.END, 60, unless=interrupts.TROUBLE)
+            machine.core.expect(interrupts.END, 200, unless=interrupts.TROUBLE)
 
 
 @limit(240)

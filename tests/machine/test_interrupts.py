@@ -49,7 +49,7 @@ def domains(paging="nested", source=POLICY, files=FILES, also="", **options):
             yield machine
 
 
-@limit(120)
+@limit(240)
 @cases({"nested": ("EPYC", "nested"), "shadow": ("EPYC,-npt", "shadow 512 KiB"),
         "seen": ("EPYC", "nested", "intercept vintr")})
 def test_rules(cpu, paging, also=""):
@@ -58,7 +58,7 @@ def test_rules(cpu, paging, also=""):
     fault's handler runs instead, and nothing comes twice. A policy may have each virtual interrupt
     seen before it is taken, which changes nothing."""
     with domains(paging, cpu=cpu, also=also) as machine:
-        ends = [machine.core.expect(END, 60, unless=TROUBLE)[0] for _ in range(4)]
+        ends = [machine.core.expect(END, 200, unless=TROUBLE)[0] for _ in range(4)]
         equal(sorted(end[:3] for end in ends), ["[gu", "[ow", "bul", "bul"], "ends of both domains")
         owner, guest = (counts_of_exits(machine, name) for name in ("owner", "guest"))
     seen = {"VINTR"} if also else set()
