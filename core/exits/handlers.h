@@ -22,7 +22,7 @@ svm_exit_handler exit_bus_lock, exit_call, exit_cpuid, exit_cr, exit_dr, exit_ex
 void exits_settle_event(struct vcpu *vcpu);
 
 /*
- * Ends the domain, alone: its devices lose DMA, its core sleeps, `why` and its registers stand
+ * Ends the domain, alone: its devices lose DMA, its vCPUs sleep, `why` and its registers stand
  * on the console.
  */
 _Noreturn void exits_stop(struct vcpu *vcpu, const char *why);

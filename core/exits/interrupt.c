@@ -165,11 +165,13 @@ void exits_ring(struct vcpu *vcpu, uint32_t bell)
  * ignores the shadow at VMRUN: there the interrupt would come before that HLT, which nothing would
  * end then.
  */
-static void skip_halt(struct vcpu *vcpu)
+static void skip_halt(struct vcpu *vcpu, uint32_t bell)
 {
+    bool is_held_back =
+        way_of(bell) == BH_BELL_INJECTED && (bell >> 4 & 0xf) <= (vcpu->vmcb->v_intr & VMCB_V_TPR);
     struct insn insn;
 
-    if (!(vcpu->vmcb->interrupt_shadow & 1) || !(vcpu->vmcb->rflags & RFLAGS_IF))
+    if (is_held_back || !(vcpu->vmcb->interrupt_shadow & 1) || !(vcpu->vmcb->rflags & RFLAGS_IF))
         return;
     insn = exits_fetch(vcpu);
     if (insn.kind == INSN_OTHER && insn.opcode == 0xf4)
@@ -182,7 +184,7 @@ void exits_take_bell(struct vcpu *vcpu)
 
     if (way_of(bell) == BH_BELL_APIC || (bell >> 8 & 0xff) != vcpu->id)
         return; /* it has chosen otherwise since it rang */
-    skip_halt(vcpu);
+    skip_halt(vcpu, bell);
     inject_bell(vcpu, (uint8_t)bell, way_of(bell) == BH_BELL_INJECTED);
     watch_cr8(vcpu, true);
     vcpu->handler = exits_handle_interrupts;

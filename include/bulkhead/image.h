@@ -124,7 +124,7 @@ enum bh_boot {
 #define BH_SLICE_MAX 1000000u
 
 /* What happens when a domain stops, for whatever reason. */
-enum bh_on_stop { BH_ON_STOP_HALT = 1 /* its cores sleep, all others go on */ };
+enum bh_on_stop { BH_ON_STOP_HALT = 1 /* its vCPUs sleep, all others go on */ };
 
 /* Rights that are not bits of a hardware table. */
 #define BH_RIGHT_LOG      (1u << 0) /* may write lines to core's console */

@@ -183,9 +183,51 @@ static void without_rdtscp_there_is_no_msr(void **state)
     assert_int_equal(cpu_model.msr_reads + cpu_model.msr_log.count, 0);
 }
 
+/* A register of the CPU's that a domain reads and writes itself changes with the vCPU. */
+static void no_open_msr_is_shared(void **state)
+{
+    enum { OPEN, WRITE_OPEN, ALLOW_READ, SHUT };
+    enum { GPR, VMCB, VMLOAD, FPU, XCR0, PKRU, DR, STATE_MSR, APIC, HIDDEN };
+    static const struct {
+        const char *name;
+        int grant;
+    } msrs[] = {
+#define MSR(name, first, last, grant, scope, read, write, value, text) {#name, grant},
+#include "tables/msrs.def"
+#undef MSR
+    };
+#define MSR STATE_MSR
+    static const struct {
+        const char *name;
+        int kept;
+    } states[] = {
+#define VCPU_STATE(name, kept, number, first, init, text) {#name, kept},
+#include "tables/vcpu_state.def"
+#undef VCPU_STATE
+    };
+#undef MSR
+    unsigned open = 0;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(msrs) / sizeof(msrs[0]); i++) {
+        size_t n = 0;
+
+        if (msrs[i].grant != OPEN)
+            continue;
+        while (n < sizeof(states) / sizeof(states[0]) && strcmp(states[n].name, msrs[i].name) != 0)
+            n++;
+        if (n == sizeof(states) / sizeof(states[0]) ||
+            (states[n].kept != VMLOAD && states[n].kept != STATE_MSR))
+            fail_msg("%s is open to domains, but stays when the vCPU changes", msrs[i].name);
+        open++;
+    }
+    assert_true(open > 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_open_msr_is_shared),
         cmocka_unit_test_setup(each_keeps_what_is_its_own, start),
         cmocka_unit_test_setup(the_first_turn_finds_first_values, start),
         cmocka_unit_test_setup(core_keeps_its_cr4, start),

@@ -72,6 +72,8 @@ static void the_domain_chooses_whether_cr8_is_asked(void **state)
     assert_true(watches_cr8());
     take();
     choose(BH_BELL_INJECTED_ANY);
+    vcpu_model_code(work, 0, "f4");
+    work->vmcb->interrupt_shadow = 1;
     ring();
     assert_int_equal(work->vmcb->v_intr, FIELDS | VMCB_V_IGN_TPR);
     take();
@@ -161,6 +163,16 @@ static void a_halt_in_the_shadow_is_over(void **state)
     vcpu_model_code(work, 0, "f4"); /* no shadow: the interrupt comes before it, as it would */
     ring();
     assert_int_equal(work->vmcb->rip, MODEL_CODE);
+    take();
+    vcpu_model_code(work, 0, "f4"); /* CR8 holds the interrupt back: the HLT goes on */
+    work->vmcb->interrupt_shadow = 1;
+    work->vmcb->v_intr |= VECTOR >> 4;
+    ring();
+    assert_int_equal(work->vmcb->rip, MODEL_CODE);
+    take();
+    choose(BH_BELL_INJECTED_ANY);
+    ring();
+    assert_int_equal(work->vmcb->rip, MODEL_CODE + 1);
     take();
     vcpu_model_code(work, 0, "90");
     work->vmcb->interrupt_shadow = 1;
