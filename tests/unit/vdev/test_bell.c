@@ -171,6 +171,8 @@ static void a_halt_in_the_shadow_is_over(void **state)
     assert_int_equal(work->vmcb->rip, MODEL_CODE);
     take();
     choose(BH_BELL_INJECTED_ANY);
+    vcpu_model_code(work, 0, "f4");
+    work->vmcb->interrupt_shadow = 1;
     ring();
     assert_int_equal(work->vmcb->rip, MODEL_CODE + 1);
     take();
