@@ -126,13 +126,23 @@ void vioapic_init(const struct vcpu *vcpu)
         remap.table->asked[pin].data = IOAPIC_MASKED;
 }
 
+/* As if all at once: pins that are routed anew leave their indexes to each other. */
 void vioapic_renew(const struct vcpu *vcpu)
 {
     struct remap remap = find(vcpu);
+    uint32_t before[PINS];
 
+    for (uint32_t pin = 0; pin < PINS && remap.table; pin++) {
+        before[pin] = remap.table->asked[pin].control;
+        remap.table->asked[pin].control = 0;
+    }
     for (uint32_t pin = 0; pin < PINS && remap.table; pin++)
         if (is_granted(vcpu, pin) && !(remap.table->asked[pin].data & IOAPIC_MASKED))
             route(vcpu, &remap, pin);
+    for (uint32_t pin = 0; pin < PINS && remap.table; pin++)
+        if (before[pin] && !is_used(vcpu, &remap, PINS, before[pin] - 1, -1))
+            remap_close(&remap, before[pin] - 1);
+    remap_commit(&remap);
 }
 
 /* ---- registers ---- */

@@ -192,6 +192,29 @@ static void logical_names_that_change_are_followed(void **state)
     assert_int_equal(denied(), 0);
 }
 
+/* Three level-triggered pins of one vector, which has two entries: those that change leave theirs
+ * to each other, and the one that doesn't change keeps a way. */
+static void pins_that_change_together_find_an_entry_each(void **state)
+{
+    (void)state;
+    set_logical(0, 3);
+    set_logical(1, 4);
+    set_logical(2, 0);
+    set_pin(PIN, 1, LEVEL | 0x851);
+    set_pin(LAST_PIN, 2, LEVEL | 0x851);
+    set_pin(LEVEL_PIN, 4, LEVEL | 0x851);
+    assert_int_equal(hardware(PIN), LEVEL | 0x51);
+    assert_int_equal(hardware(LAST_PIN), LEVEL | 0x51);
+    assert_int_equal(hardware(LEVEL_PIN), LEVEL | 0x151);
+    set_logical(0, 1);
+    assert_true(hardware(LAST_PIN) & IOAPIC_MASKED);
+    assert_int_equal(hardware(PIN) & ~0x100u, LEVEL | 0x51);
+    assert_int_equal(ioapic_remap.entry[hardware(PIN) & 0x1ff], entry_to(0, 0x51));
+    assert_int_equal(hardware(LEVEL_PIN) & ~0x100u, LEVEL | 0x51);
+    assert_int_equal(ioapic_remap.entry[hardware(LEVEL_PIN) & 0x1ff], entry_to(1, 0x51));
+    check_entries(&ioapic_remap);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -202,6 +225,7 @@ int main(void)
         cmocka_unit_test_setup(hostile_entries_are_denied, start),
         cmocka_unit_test_setup(foreign_pins_stay_foreign, start),
         cmocka_unit_test_setup(logical_names_that_change_are_followed, start),
+        cmocka_unit_test_setup(pins_that_change_together_find_an_entry_each, start),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
