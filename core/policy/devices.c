@@ -60,11 +60,20 @@ static bool writes_are_bounded(const struct bh_pci_function *f)
            f->write_mask[CONFIG_ROM] == 0;
 }
 
-#define MSIX_ENTRY 16u /* bytes, PCI 3.0, 6.8.2 */
+#define MSIX_ENTRY       16u /* bytes, PCI 3.0, 6.8.2 */
+#define CAPABILITY_FIRST 0x40u
+#define CAPABILITY_LAST  0xf0u /* an MSI capability with all its registers fits behind */
 
 static const struct bh_domain *domain_of(const struct bh_header *h, uint32_t domain)
 {
     return &POLICY_ROWS(h, domains, struct bh_domain)[domain];
+}
+
+/* PCI 3.0, 6.7: behind the header, in whole dwords; all of it lies in configuration space. */
+static bool capability_is_placed(uint32_t offset)
+{
+    return offset == 0 ||
+           (offset >= CAPABILITY_FIRST && offset <= CAPABILITY_LAST && offset % 4 == 0);
 }
 
 /* Where nobody says where the table lies, core can't guard it. */
@@ -73,7 +82,8 @@ static bool msix_is_placed(const struct bh_header *h, const struct bh_pci_functi
     uint64_t size = (uint64_t)f->msix_count * MSIX_ENTRY;
     uint32_t n = f->msix_bar;
 
-    if (f->pad != 0 || (f->granted == 0 && (f->msix | f->msi) != 0))
+    if (f->pad != 0 || (f->granted == 0 && (f->msix | f->msi) != 0) ||
+        !capability_is_placed(f->msi) || !capability_is_placed(f->msix))
         return false;
     if (f->msix_count == 0)
         return n == 0 && f->msix_table == 0 &&
@@ -162,6 +172,17 @@ static bool is_behind_rows(const struct bh_header *h, uint64_t address)
            offset >= h->msrs.offset + h->msrs.count * sizeof(struct bh_msr);
 }
 
+/* Of a domain's sources, the one that has no DMA is the I/O APIC. */
+static bool is_second_ioapic(const struct bh_dte *row, uint32_t n)
+{
+    uint32_t i = n;
+
+    if (row[n].dte[0] == (AMDVI_DTE0_V | AMDVI_DTE0_TV))
+        for (i = 0; row[i].dte[0] != row[n].dte[0] || row[i].domain != row[n].domain;)
+            i++;
+    return i < n;
+}
+
 /* With several cores: empty, and nothing else lies there. Page tables are looked at as they are
  * walked (rights.c); bitmaps have ones in each of their pages. */
 static bool check_remap(const struct bh_header *h, uint32_t n, struct policy_fault *fault)
@@ -169,7 +190,8 @@ static bool check_remap(const struct bh_header *h, uint32_t n, struct policy_fau
     const struct bh_dte *row = POLICY_ROWS(h, dtes, struct bh_dte);
     uint64_t at = row[n].dte[2] & AMDVI_DTE2_INTTABROOT;
     const void *bytes = image_at(h, at, sizeof(struct bh_remap));
-    bool is_own = bytes && at % BH_PAGE == 0 && is_behind_rows(h, at) &&
+    bool is_own = bytes && !is_second_ioapic(row, n) && at % BH_PAGE == 0 &&
+                  is_behind_rows(h, at) &&
                   (row[n].dte[2] & AMDVI_DTE2_INTCTL) == AMDVI_DTE2_INTCTL_REMAP &&
                   (row[n].dte[2] & AMDVI_DTE2_INTTABLEN) == (uint64_t)AMDVI_IRT_LENGTH
                                                                 << AMDVI_DTE2_INTTABLEN_SHIFT &&

@@ -253,10 +253,36 @@ static bool check_pair(const struct bh_header *h, uint32_t a, uint32_t b,
     return true;
 }
 
+static bool check_run(const struct bh_header *h, uint32_t domain, const struct run *run,
+                      struct policy_fault *fault)
+{
+    const struct bh_region *region = POLICY_ROWS(h, regions, struct bh_region);
+
+    if (!check_interrupt_ranges(domain, run, fault) || !check_tpm(domain, run, fault))
+        return false;
+    for (uint32_t r = 0; r < h->regions.count; r++)
+        if (!check_region(h, domain, run, &region[r], fault))
+            return false;
+    return true;
+}
+
+/* Pages of MSI-X tables are mapped nowhere: core reads and writes the rest of them in the domain's
+ * stead, so the domain reaches them as if they were. */
+static bool note_msix(struct walk *w)
+{
+    const struct bh_pci_function *f = POLICY_ROWS(w->h, functions, struct bh_pci_function);
+    uint64_t base, end;
+
+    for (uint32_t i = 0; i < w->h->functions.count; i++)
+        if (f[i].domain == w->domain && image_msix_pages(w->h, &f[i], &base, &end) &&
+            !note(w, base, end - base, READ | WRITE))
+            return false;
+    return true;
+}
+
 bool image_check_rights(const struct bh_header *h, struct policy_fault *fault)
 {
     const struct bh_domain *domain = POLICY_ROWS(h, domains, struct bh_domain);
-    const struct bh_region *region = POLICY_ROWS(h, regions, struct bh_region);
 
     for (uint32_t n = 0; n < h->domains.count; n++) {
         struct walk w = {.h = h, .fault = fault, .domain = n, .pages_left = h->size / BH_PAGE};
@@ -264,16 +290,14 @@ bool image_check_rights(const struct bh_header *h, struct policy_fault *fault)
         reach[n].count = 0;
         if (!walk_page(&w, domain[n].table, NPT_LEVELS, READ | WRITE | DREAD | DWRITE))
             return false;
-        for (uint32_t i = 0; i < reach[n].count; i++) {
-            const struct run *run = &reach[n].run[i];
-
-            if (!check_interrupt_ranges(n, run, fault) || !check_tpm(n, run, fault) ||
-                !check_msix(h, n, run, fault))
+        for (uint32_t i = 0; i < reach[n].count; i++)
+            if (!check_msix(h, n, &reach[n].run[i], fault))
                 return false;
-            for (uint32_t r = 0; r < h->regions.count; r++)
-                if (!check_region(h, n, run, &region[r], fault))
-                    return false;
-        }
+        if (!note_msix(&w))
+            return false;
+        for (uint32_t i = 0; i < reach[n].count; i++)
+            if (!check_run(h, n, &reach[n].run[i], fault))
+                return false;
         for (uint32_t other = 0; other < n; other++)
             if (!check_pair(h, other, n, fault))
                 return false;

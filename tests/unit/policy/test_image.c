@@ -117,6 +117,18 @@ static struct sample *remapped(struct sample *s)
     return s;
 }
 
+/* As remapped(), with a table of one entry that fills a BAR. */
+static void put_msix(struct sample *s, uint64_t address)
+{
+    struct bh_pci_function *nic = &remapped(s)->function[1];
+
+    nic->bar[0].address = address;
+    nic->bar[0].size = 16;
+    nic->msix_bar = 0;
+    nic->msix_table = 0;
+    nic->msix_count = 1;
+}
+
 static uint64_t *root(struct sample *s, uint32_t domain)
 {
     return sample_at(s, s->domain[domain].table);
