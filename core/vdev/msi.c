@@ -14,6 +14,7 @@
 #include "core/vdev/devices.h"
 
 #define ENTRY_SIZE 16u /* of an MSI-X table */
+#define ENTRY_DATA 8u
 
 static const struct bh_pci_function *rows_of(const struct vcpu *vcpu)
 {
@@ -215,24 +216,24 @@ static void place_message(const struct bh_pci_function *row)
     pci_write16(row->bdf, data, 0); /* entry 0 and, by the device's own low bits, those behind it */
 }
 
-/* The entries of as many messages as `control` enables. */
-static void point_messages(const struct vcpu *vcpu, const struct bh_pci_function *row,
-                           uint16_t control)
+/* The entries of as many messages as `control` enables; false if the domain may not have them. */
+static bool point_messages(const struct vcpu *vcpu, const struct bh_pci_function *row,
+                           uint16_t control, struct bh_message *asked)
 {
     struct remap remap = find(vcpu, row);
     uint32_t shift = control >> PCI_MSI_SHIFT & 7;
     uint32_t count = shift <= 5 ? 1u << shift : BH_MSI_MAX;
-    struct bh_message asked;
+    bool done;
 
     if (!remap.table)
-        return;
-    asked = remap.table->asked[0];
-    asked.data &= ~(count - 1); /* the device's bits */
-    if (!point(vcpu, &remap, 0, count, &asked) && (control & PCI_MSI_ENABLE))
-        deny(vcpu, row, 0, &asked);
+        return true;
+    *asked = remap.table->asked[0];
+    asked->data &= ~(count - 1); /* the device's bits */
+    done = point(vcpu, &remap, 0, count, asked);
     for (uint32_t i = count; i < BH_MSI_MAX; i++)
         remap_close(&remap, i);
     remap_commit(&remap);
+    return done;
 }
 
 bool vmsi_read(const struct vcpu *vcpu, const struct bh_pci_function *row, uint8_t reg,
@@ -260,9 +261,12 @@ bool vmsi_write_byte(const struct vcpu *vcpu, const struct bh_pci_function *row,
 
 void vmsi_update(const struct vcpu *vcpu, const struct bh_pci_function *row, uint16_t control)
 {
+    struct bh_message asked;
+
     if (!row->msi || !bh_is_remapped(vcpu->domain))
         return;
-    point_messages(vcpu, row, control);
+    if (!point_messages(vcpu, row, control, &asked) && (control & PCI_MSI_ENABLE))
+        deny(vcpu, row, 0, &asked);
     place_message(row);
 }
 
@@ -300,7 +304,11 @@ static void place_msix(const struct bh_pci_function *row)
     pci_write16(row->bdf, PCI_COMMAND, PCI_COMMAND_MEMORY);
     for (uint32_t i = 4u * row->msix_count; i-- > 0;) /* mask first */
         write_entry(row, i, PCI_MSIX_MASKED);
+    table = *(const volatile uint32_t *)at_physical(row->bar[row->msix_bar].address +
+                                                    row->msix_table + ENTRY_DATA);
     pci_write16(row->bdf, PCI_COMMAND, 0);
+    if (table != BH_MSIX_FIRST)
+        refuse(row, "another MSI-X table", table);
 }
 
 void vmsi_place(const struct bh_pci_function *row)
@@ -329,11 +337,12 @@ void vmsi_renew(const struct vcpu *vcpu)
 
     for (unsigned i = 0; i < vcpu->domain->functions.count; i++, row++) {
         struct remap remap = find(vcpu, row);
+        struct bh_message ignored; /* to lose a name is no attempt */
 
         for (uint32_t k = 0; k < row->msix_count && remap.table; k++)
             point(vcpu, &remap, BH_MSIX_FIRST + k, 1, &remap.table->asked[BH_MSIX_FIRST + k]);
         remap_commit(&remap);
         if (row->msi && remap.table)
-            point_messages(vcpu, row, pci_read16(row->bdf, row->msi + PCI_MSG_CONTROL));
+            point_messages(vcpu, row, pci_read16(row->bdf, row->msi + PCI_MSG_CONTROL), &ignored);
     }
 }

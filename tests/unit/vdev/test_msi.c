@@ -355,6 +355,22 @@ static void hostile_messages_are_denied(void **state)
     check_capability();
 }
 
+/* Also those of a capability; to lose a name is no attempt to send to one. */
+static void a_message_follows_logical_names(void **state)
+{
+    (void)state;
+    write_config(EDU_MSI + 4, 4, 0xfee00000 | 2u << 12 | 4);
+    write_config(EDU_MSI + 12, 2, 0x61);
+    write_config(EDU_MSI + 2, 2, 1);
+    assert_int_equal(edu_remap.entry[0], entry_to(1, 0x61));
+    set_logical(1, 8);
+    assert_int_equal(edu_remap.entry[0], 0);
+    set_logical(2, 2);
+    assert_int_equal(edu_remap.entry[0], entry_to(2, 0x61));
+    assert_int_equal(denied(), 0);
+    assert_string_equal(console_text, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -370,6 +386,7 @@ int main(void)
         cmocka_unit_test_setup(a_message_leads_to_the_core_that_was_asked_for, start),
         cmocka_unit_test_setup(several_messages_have_an_entry_each, start),
         cmocka_unit_test_setup(hostile_messages_are_denied, start),
+        cmocka_unit_test_setup(a_message_follows_logical_names, start),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
