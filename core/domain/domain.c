@@ -13,6 +13,9 @@ static struct start_state starts[BH_MAX_DOMAINS];
 
 static const struct bh_header *policy;
 
+/* How many of each domain's vCPUs are prepared, by domain. */
+static uint32_t prepared[BH_MAX_DOMAINS];
+
 void domains_place(const struct bh_header *checked, struct boot_info *info,
                    const struct acpi_cpus *cpus)
 {
@@ -57,14 +60,23 @@ static void prepare(uint32_t index, uint32_t id, uint32_t cpu)
     exits_init_vcpu(vcpu);
     if (id == 0)
         load_start(vcpu, &starts[index]);
+    __atomic_fetch_add(&prepared[index], 1, __ATOMIC_RELEASE);
 }
 
-/* Until all of the domain's vCPUs can be sent interrupts, which its first may do at once. */
-static void await_others(uint32_t index)
+/*
+ * Until all vCPUs of the domains that have one here can be sent interrupts: the first may do so at
+ * once, and each, as it is reset, has those of the domain's devices pointed anew.
+ */
+static void await_others(uint32_t cpu)
 {
-    for (unsigned id = 1; id < bh_domain_row(policy, index)->ncores; id++)
-        while (!svm_vcpu_of(index, id))
-            pause();
+    for (uint32_t index = 0; index < policy->domains.count; index++) {
+        const struct bh_domain *domain = bh_domain_row(policy, index);
+
+        for (uint32_t id = 0; id < domain->ncores; id++)
+            while (domain->core[id] == cpu &&
+                   __atomic_load_n(&prepared[index], __ATOMIC_ACQUIRE) < domain->ncores)
+                pause();
+    }
 }
 
 /* True if the domain has the VGA's registers: whatever mode the screen is in, it can change it. */
@@ -100,10 +112,10 @@ noreturn void domains_run(struct cpu *cpu)
     if (prepare_all(cpu->index) == 0)
         for (;;)
             __asm__ volatile("hlt"); /* an NMI that isn't core's own wakes it for nothing */
+    await_others(cpu->index);
     for (uint32_t index = 0; index < policy->domains.count; index++) {
         if (bh_domain_row(policy, index)->core[0] != cpu->index)
             continue;
-        await_others(index);
         print("%s: starts on core %u", bh_domain_row(policy, index)->name, cpu->index);
         if (has_screen(bh_domain_row(policy, index)))
             console_leave_screen();
