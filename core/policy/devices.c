@@ -190,8 +190,7 @@ static bool check_remap(const struct bh_header *h, uint32_t n, struct policy_fau
     const struct bh_dte *row = POLICY_ROWS(h, dtes, struct bh_dte);
     uint64_t at = row[n].dte[2] & AMDVI_DTE2_INTTABROOT;
     const void *bytes = image_at(h, at, sizeof(struct bh_remap));
-    bool is_own = bytes && !is_second_ioapic(row, n) && at % BH_PAGE == 0 &&
-                  is_behind_rows(h, at) &&
+    bool is_own = bytes && at % BH_PAGE == 0 && is_behind_rows(h, at) &&
                   (row[n].dte[2] & AMDVI_DTE2_INTCTL) == AMDVI_DTE2_INTCTL_REMAP &&
                   (row[n].dte[2] & AMDVI_DTE2_INTTABLEN) == (uint64_t)AMDVI_IRT_LENGTH
                                                                 << AMDVI_DTE2_INTTABLEN_SHIFT &&
@@ -201,7 +200,7 @@ static bool check_remap(const struct bh_header *h, uint32_t n, struct policy_fau
         is_own = is_own && (i == n || !image_overlaps(at, sizeof(struct bh_remap),
                                                       row[i].dte[2] & AMDVI_DTE2_INTTABROOT,
                                                       table_size(h, &row[i])));
-    return is_own || policy_fail(fault, POLICY_DTE_REMAP, n, at);
+    return (is_own && !is_second_ioapic(row, n)) || policy_fail(fault, POLICY_DTE_REMAP, n, at);
 }
 
 /* Interrupts a device may send: fixed and lowest priority, to a vector that is no exception. */
