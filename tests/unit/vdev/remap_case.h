@@ -35,6 +35,15 @@
 static _Alignas(BH_PAGE) struct bh_remap nic_remap, edu_remap, ioapic_remap;
 static _Alignas(
     BH_PAGE) uint32_t bar[2 * BH_PAGE / 4]; /* nic's registers, and what's behind them */
+
+/* Their entries as the IOMMU has them: as of when it was last told to forget. */
+static struct {
+    uint16_t device;
+    const struct bh_remap *remap;
+    uint32_t entry[2048];
+} iommu[] = {
+    {NIC, &nic_remap, {0}}, {EDU, &edu_remap, {0}}, {AMDVI_IOAPIC_DEVICE, &ioapic_remap, {0}}};
+
 static struct vcpu *work[CORES];
 static struct pci_model *nic, *edu;
 static const uint8_t cores[CORES] = {0, 2, 5};
@@ -120,12 +129,32 @@ static inline void set_logical(unsigned id, uint32_t ldr)
     assert_true(vdev_write(work[id], APIC_BASE_DEFAULT + APIC_LDR, 4, ldr << 24));
 }
 
+static inline void read_again(uint16_t device)
+{
+    for (size_t i = 0; i < sizeof(iommu) / sizeof(iommu[0]); i++)
+        if (iommu[i].device == device)
+            memcpy(iommu[i].entry, iommu[i].remap->entry, sizeof(iommu[i].entry));
+}
+
+/* Nothing has changed that the IOMMU doesn't know of. */
+static inline int check_told(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(iommu) / sizeof(iommu[0]); i++)
+        assert_memory_equal(iommu[i].entry, iommu[i].remap->entry, sizeof(iommu[i].entry));
+    return 0;
+}
+
+#define TOLD(test) cmocka_unit_test_setup_teardown(test, start, check_told)
+
 static inline int start_remap(void **state)
 {
     (void)state;
     vcpu_model_reset();
     pci_model_reset();
-    model_on_forget = NULL;
+    model_on_forget = read_again;
+    for (size_t i = 0; i < sizeof(iommu) / sizeof(iommu[0]); i++)
+        memset(iommu[i].entry, 0, sizeof(iommu[i].entry));
     model_forgotten = 0;
     nic = pci_model_add(NIC, 2);
     edu = pci_model_add(EDU, 0xff);

@@ -234,6 +234,7 @@ static bool is_way_told; /* before it is used */
 
 static void look(uint16_t device)
 {
+    read_again(device);
     assert_int_equal(device, NIC);
     is_way_told = device_dword(1, 3) == 1 && nic_remap.entry[FIRST + 1] == entry_to(1, 0x43);
 }
@@ -355,6 +356,26 @@ static void hostile_messages_are_denied(void **state)
     check_capability();
 }
 
+static uint8_t enabled_as_told;
+
+static void look_at_control(uint16_t device)
+{
+    read_again(device);
+    enabled_as_told = edu->config[EDU_MSI + 2];
+}
+
+static void the_iommu_forgets_before_messages_are_enabled(void **state)
+{
+    (void)state;
+    write_config(EDU_MSI + 4, 4, message_to(APIC_OF(2)));
+    write_config(EDU_MSI + 12, 2, 0x80);
+    model_on_forget = look_at_control;
+    enabled_as_told = 0xff;
+    write_config(EDU_MSI + 2, 2, 0x21); /* four */
+    assert_int_equal(enabled_as_told & 0x71, 0);
+    assert_int_equal(edu->config[EDU_MSI + 2] & 0x71, 0x21);
+}
+
 /* Also those of a capability; to lose a name is no attempt to send to one. */
 static void a_message_follows_logical_names(void **state)
 {
@@ -374,19 +395,20 @@ static void a_message_follows_logical_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(devices_begin_with_cores_messages_masked, start),
-        cmocka_unit_test_setup(another_table_than_described_stops_the_machine, start),
-        cmocka_unit_test_setup(an_entry_leads_to_the_core_that_was_asked_for, start),
-        cmocka_unit_test_setup(whole_quadwords_are_written, start),
-        cmocka_unit_test_setup(what_a_domain_may_not_have_is_closed, start),
-        cmocka_unit_test_setup(only_whole_aligned_dwords_of_the_table_are_answered, start),
-        cmocka_unit_test_setup(the_rest_of_the_page_is_the_devices, start),
-        cmocka_unit_test_setup(the_iommu_forgets_before_the_device_is_unmasked, start),
-        cmocka_unit_test_setup(logical_names_that_change_are_followed, start),
-        cmocka_unit_test_setup(a_message_leads_to_the_core_that_was_asked_for, start),
-        cmocka_unit_test_setup(several_messages_have_an_entry_each, start),
-        cmocka_unit_test_setup(hostile_messages_are_denied, start),
-        cmocka_unit_test_setup(a_message_follows_logical_names, start),
+        TOLD(devices_begin_with_cores_messages_masked),
+        TOLD(another_table_than_described_stops_the_machine),
+        TOLD(an_entry_leads_to_the_core_that_was_asked_for),
+        TOLD(whole_quadwords_are_written),
+        TOLD(what_a_domain_may_not_have_is_closed),
+        TOLD(only_whole_aligned_dwords_of_the_table_are_answered),
+        TOLD(the_rest_of_the_page_is_the_devices),
+        TOLD(the_iommu_forgets_before_the_device_is_unmasked),
+        TOLD(logical_names_that_change_are_followed),
+        TOLD(a_message_leads_to_the_core_that_was_asked_for),
+        TOLD(several_messages_have_an_entry_each),
+        TOLD(hostile_messages_are_denied),
+        TOLD(the_iommu_forgets_before_messages_are_enabled),
+        TOLD(a_message_follows_logical_names),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
