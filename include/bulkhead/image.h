@@ -247,7 +247,8 @@ struct bh_pci_function {
 #define BH_REMAP_INDEXES 512u
 struct bh_remap {
     uint32_t entry[2048]; /* IOMMU spec, 2.2.5 */
-    struct bh_message {   /* by index, as the domain wrote it: an MSI-X table's entry */
+    struct bh_message { /* as the domain wrote it: a device's by index, like an MSI-X table's entry;
+                           the I/O APIC's by pin, in fields as core/vdev/ioapic.c says */
         uint32_t address, upper, data, control;
     } asked[BH_REMAP_INDEXES];
 };
