@@ -171,7 +171,7 @@ void msi_of_cores(struct report *report)
         forge_entry(report, i % MSIX_ENTRIES, &aims[i]);
     forge_oddly(report);
     victim_check(report);
-    report_detail(report, "%zu messages and as many table entries led nowhere", count);
+    report_detail(report, "%zu messages led nowhere, as many table entries read as written", count);
 }
 
 static const struct attack attacks[] = {
