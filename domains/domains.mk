@@ -75,14 +75,14 @@ $(RUNTIME_O): FLAT_EXTRA := -mgeneral-regs-only
 $(eval $(call flat,runtime,$(FLAT_LIB) $(DOMAINS_O)/domains/lib/random.o $(RUNTIME_O)))
 INTERRUPTS_O := $(addprefix $(DOMAINS_O)/tests/domains/, \
 	interrupts.o interrupts_virtual.o interrupts_direct.o interrupts_faults.o \
-	interrupts_bells.o)
+	interrupts_bells.o expect.o)
 $(INTERRUPTS_O): FLAT_EXTRA := -mgeneral-regs-only
 $(eval $(call flat,interrupts,$(FLAT_LIB) $(INTERRUPTS_O)))
 SHARE_O := $(addprefix $(DOMAINS_O)/tests/domains/, share.o share_registers.o \
-	share_state.o share_spin.o share_turns.o share_pair.o share_second.o)
+	share_state.o share_spin.o share_turns.o share_pair.o share_second.o expect.o)
 $(SHARE_O): FLAT_EXTRA := -mgeneral-regs-only
 $(eval $(call flat,share,$(FLAT_LIB) $(SHARE_O)))
-CORES_O := $(addprefix $(DOMAINS_O)/tests/domains/, cores.o cores_ap.o)
+CORES_O := $(addprefix $(DOMAINS_O)/tests/domains/, cores.o cores_ap.o expect.o)
 $(CORES_O): FLAT_EXTRA := -mgeneral-regs-only
 $(eval $(call flat,cores,$(FLAT_LIB) $(CORES_O)))
 $(DOMAINS)/%-bare.elf: tests/domains/bare.S $(DOMAINS)/%.bin

@@ -48,19 +48,6 @@ static _Alignas(4096) struct page_table table;
 static _Alignas(4096) volatile uint64_t pages[2][512];
 struct table_pointer cores_idt;
 
-void flat_say(const char *line)
-{
-    bh_call(BH_CALL_LOG, (uintptr_t)line, strlen(line), 0);
-}
-
-void expect(bool is_so, const char *what, int line)
-{
-    if (is_so)
-        return;
-    flat_print("FAILED: line %d: %s", line, what);
-    flat_stop();
-}
-
 static unsigned self(void)
 {
     return (unsigned)read_msr(ID);

@@ -12,19 +12,6 @@ volatile unsigned arrivals;
 void (*volatile on_interrupt)(uint8_t vector);
 volatile uint64_t *shared;
 
-void flat_say(const char *line)
-{
-    bh_call(BH_CALL_LOG, (uintptr_t)line, strlen(line), 0);
-}
-
-void expect(bool is_so, const char *what, int line)
-{
-    if (is_so)
-        return;
-    flat_print("FAILED: line %d: %s", line, what);
-    flat_stop();
-}
-
 void forget_arrivals(void)
 {
     arrivals = 0;

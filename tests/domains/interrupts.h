@@ -5,14 +5,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "domains/lib/flat.h"
+#include "tests/domains/expect.h"
 
 /* Waits for others end after so much of the TSC, minutes: others may stand still on a busy host. */
 #define PATIENCE 400000000000ull
-
-/* What a case expects; one that isn't so is told with its line, and the domain ends. */
-#define EXPECT(condition) expect((condition), #condition, __LINE__)
-void expect(bool is_so, const char *what, int line);
 
 /* Waits until it is so. */
 #define AWAIT(condition)                                                  \

@@ -13,19 +13,6 @@ bool share_has_keys;
 
 struct table *table;
 
-void flat_say(const char *line)
-{
-    bh_call(BH_CALL_LOG, (uintptr_t)line, strlen(line), 0);
-}
-
-void expect(bool is_so, const char *what, int line)
-{
-    if (is_so)
-        return;
-    flat_print("FAILED: line %d: %s", line, what);
-    flat_stop();
-}
-
 static void be_early(void)
 {
     share_state(0);

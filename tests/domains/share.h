@@ -6,11 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "domains/lib/flat.h"
-
-/* What a case expects; one that isn't so is told with its line, and the domain ends. */
-#define EXPECT(condition) expect((condition), #condition, __LINE__)
-void expect(bool is_so, const char *what, int line);
+#include "tests/domains/expect.h"
 
 /* The channel's memory, if there is one. */
 struct table {

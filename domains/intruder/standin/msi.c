@@ -150,16 +150,13 @@ static void forge_entry(struct report *report, unsigned entry, const struct aim 
 /* Nor by quadwords, bytes, across the end, or by another device's DMA. */
 static void forge_oddly(struct report *report)
 {
-    uint32_t before = mmio_read32(entry_at(0, 0));
-
     mmio_write64(entry_at(1, 2), (uint64_t)MSIX_MASKED << 32 | MODE_INIT << APIC_ICR_MODE_SHIFT);
     mmio_write64(entry_at(1, 2), MODE_NMI << APIC_ICR_MODE_SHIFT | FOREIGN_VECTOR);
     mmio_write64(entry_at(1, 2) + 2, MODE_NMI << APIC_ICR_MODE_SHIFT);
     mmio_write64(entry_at(MSIX_ENTRIES - 1, 3), MODE_NMI << APIC_ICR_MODE_SHIFT);
     message[0] = INTERRUPT_RANGE | FOREIGN_APIC << DESTINATION_SHIFT;
-    if (edu_read_memory(report, (uintptr_t)message, 0, 4) &&
-        edu_write_memory(report, MSIX_TABLE, 0, 4) && mmio_read32(entry_at(0, 0)) != before)
-        report_breach(report, "a device's DMA has changed the table");
+    if (edu_read_memory(report, (uintptr_t)message, 0, 4))
+        edu_write_memory(report, MSIX_TABLE, 0, 4); /* core's answers don't show what came of it */
 }
 
 void msi_of_cores(struct report *report)
